@@ -1,0 +1,35 @@
+"""What is chosen for a cell: one artifact a distribution, and the plan that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lockproof.matrix import Cell
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artifact:
+    """One wheel that a lock names: what it is called, what its bytes must be, where they may be found.
+
+    `name` is normalised (PEP 503); `sha256` is 64 hexadecimal digits; `size` is in bytes when the lock says it.
+    `urls` are tried in order: http(s) URLs, or absolute `file:` URLs for a lock's `path` entries.
+    """
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    size: int | None = None
+    urls: tuple[str, ...] = ()
+    where: str = field(default="", compare=False)  # "pylock.toml:12" or "requirements.txt:40", for messages
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """The artifacts of one cell, sorted by name, and the selector ("packaging 26.3") that chose them."""
+
+    cell: Cell
+    artifacts: tuple[Artifact, ...]
+    selector: str

@@ -1,0 +1,313 @@
+"""One cell from start to end: an environment made or found, proven, its commands run, and proven again."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from lockproof.compare import Proof, prove
+from lockproof.environment import disk_error, fill_from_store, make_skeleton
+from lockproof.errors import LockproofError
+from lockproof.inspection import inspect_environment
+from lockproof.interpreters import identify
+from lockproof.layout import layout_for
+from lockproof.matrix import substitute_posargs
+from lockproof.outcomes import CommandResult, Outcome
+from lockproof.process import allowed_environment, find_program
+from lockproof.workspace import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from lockproof.interpreters import Discovery, Interpreter
+    from lockproof.outcomes import Listener
+    from lockproof.preparation import Job
+    from lockproof.process import Processes
+    from lockproof.store import Store
+    from lockproof.workspace import Workspace
+
+# Modes in which an edit in the environment reaches the store, and through it every environment that shares the file.
+_SHARING = ("hardlink", "symlink")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What the user asked of a run; `project` is where commands start, `app_data` is virtualenv's cache."""
+
+    project: Path
+    app_data: Path
+    lock_sha256: str
+    environ: Mapping[str, str]
+    posargs: Sequence[str] = ()
+    recreate: bool = False
+    install_only: bool = False
+    paranoid: bool = False
+
+
+@dataclass(kw_only=True, slots=True)
+class _Progress:
+    """What has come of a cell so far."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    commands: list[CommandResult] = field(default_factory=list)
+    mode: str = ""
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the time of the block to a phase."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.monotonic() - started
+
+
+class CellRunner:
+    """Runs cells; one object serves all threads of a run."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        store: Store,
+        workspace: Workspace,
+        discovery: Discovery,
+        processes: Processes,
+        listener: Listener,
+    ) -> None:
+        """Everything that a cell touches is given; nothing is looked up elsewhere."""
+        self._options = options
+        self._store = store
+        self._workspace = workspace
+        self._discovery = discovery
+        self._processes = processes
+        self._listener = listener
+
+    def run(self, job: Job) -> Outcome:
+        """What came of the cell. An error is an outcome too; only KeyboardInterrupt leaves."""
+        progress = _Progress()
+        try:
+            with self._held(job):
+                return self._run(job, progress)
+        except LockproofError as error:
+            return self._outcome(job, progress, "error", str(error), error_code=error.exit_code)
+        except OSError as error:
+            problem = disk_error(self._workspace.environment(job.cell.id), error)
+            return self._outcome(job, progress, "error", str(problem), error_code=problem.exit_code)
+
+    @contextmanager
+    def _held(self, job: Job) -> Iterator[None]:
+        """Hold the cell, waiting for another run that uses it."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self._workspace.lock(job.cell.id))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self._listener.phase(job.cell, "waiting for another run that uses this cell")
+            while not self._processes.ended and not lock.is_locked:
+                try:
+                    lock.acquire(timeout=1)
+                except Timeout:
+                    continue
+        if self._processes.ended:
+            raise KeyboardInterrupt
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _run(self, job: Job, progress: _Progress) -> Outcome:
+        proof = self._ready(job, progress)
+        if proof.verdict != "match":
+            reason = f"the environment is not what the lock says: {_first(proof)}"
+            return self._outcome(job, progress, proof.verdict, reason, proof)
+        if self._options.install_only:
+            return self._outcome(job, progress, "passed", "", proof)
+        failure = self._commands(job, progress)
+        with progress.timed("prove"):
+            self._listener.phase(job.cell, "proving")
+            proof = self._prove(job, again=True)
+        if proof.verdict != "match":
+            self._workspace.forget(job.cell.id)
+            self._heal(job, proof, progress.mode)
+            reason = f"its commands changed the environment: {_first(proof)}"
+            return self._outcome(job, progress, proof.verdict, reason, proof)
+        self._keep(job, proof, progress.mode)
+        return self._outcome(job, progress, "failed" if failure else "passed", failure, proof)
+
+    def _ready(self, job: Job, progress: _Progress) -> Proof:
+        """An environment that was just proven: the one that is there, if it still is right, else a new one."""
+        cell = job.cell
+        record = self._workspace.record(cell.id)
+        wanted = (job.predicted.digest, cell.link, cell.installer)
+        if record and not self._options.recreate and (record.digest, record.link, record.installer) == wanted:
+            with progress.timed("prove"):
+                self._listener.phase(cell, "proving")
+                proof = self._prove(job)
+            if proof.verdict == "match":
+                progress.mode = record.mode
+                return proof
+            self._listener.note(f"{cell.id}: made again, since it is no longer what it was: {_first(proof)}")
+        proof = self._create(job, progress)
+        if proof.verdict == "mismatch" and any([entry.verify() for entry in job.entries]):
+            proof = self._create(job, progress)  # the store was damaged in a way that no lstat shows
+        if proof.verdict == "match":
+            self._keep(job, proof, progress.mode)
+        return proof
+
+    def _create(self, job: Job, progress: _Progress) -> Proof:
+        cell = job.cell
+        folder = self._workspace.environment(cell.id)
+        if job.interpreter is None:
+            raise LockproofError(f"{cell.id} has no interpreter here")
+        self._workspace.forget(cell.id)
+        with progress.timed("create"):
+            self._listener.phase(cell, "creating")
+            make_skeleton(job.interpreter, folder, self._options.app_data)
+            progress.mode = self._fill(job, folder)
+        with progress.timed("prove"):
+            self._listener.phase(cell, "proving")
+            return self._prove(job)
+
+    def _fill(self, job: Job, folder: Path) -> str:
+        """Install the plan; returns the link mode that was used."""
+        cell = job.cell
+        if cell.installer != "lockproof":
+            from lockproof.installers import install  # subprocess work that few cells need
+
+            wheels = [(artifact, entry.archive) for artifact, entry in zip(job.plan.artifacts, job.entries, strict=True)]
+            install(cell.installer, wheels, folder)
+            return "copy"
+        made = fill_from_store(job.entries, cell.python, folder, cell.link, self._store)
+        for path in made.replaced:
+            self._listener.note(f"{path} in the store was not what its wheel says, and was replaced")
+        return made.link
+
+    def _prove(self, job: Job, *, again: bool = False) -> Proof:
+        """Hold the environment against its prediction; `again` looks at the interpreter's own files once more, too."""
+        observed = inspect_environment(
+            self._workspace.environment(job.cell.id),
+            identify=lambda executable: self._identify(executable, job, again=again),
+            store=self._store.folder,
+            known={} if self._options.paranoid else self._store.known,
+        )
+        return prove(job.predicted, observed)
+
+    def _identify(self, executable: Path, job: Job, *, again: bool) -> Interpreter | None:
+        declared = job.interpreter
+        if declared and executable == declared.executable and not again:
+            return declared
+        trusted = (declared.executable,) if declared else ()
+        return identify(executable, replace(self._discovery, trusted=(*trusted, *self._discovery.trusted)))
+
+    def _keep(self, job: Job, proof: Proof, mode: str) -> None:
+        cell = job.cell
+        record = Record(
+            cell=cell.id,
+            platform=cell.platform.id,
+            lock=self._options.lock_sha256,
+            digest=proof.observed.digest,
+            layers=dict(proof.observed.layers),
+            link=cell.link,
+            mode=mode,
+            installer=cell.installer,
+        )
+        self._workspace.keep(cell.id, record)
+
+    def _heal(self, job: Job, proof: Proof, mode: str) -> None:
+        """Replace the store's copy of every file that was changed through a link to it."""
+        if mode not in _SHARING:
+            return
+        changed = {finding.path for finding in proof.findings}
+        for entry in job.entries:
+            suspects = [(path, sha256) for path, sha256 in entry.files if path in changed]
+            for path in entry.verify(suspects):
+                self._listener.note(f"{path} in the store was changed through {job.cell.id}, and was replaced")
+
+    def _commands(self, job: Job, progress: _Progress) -> str:
+        """Run the cell's commands in order; returns why it failed, or nothing."""
+        cell = job.cell
+        log = self._workspace.log(cell.id)
+        log.write_bytes(b"")
+        self._workspace.clear_bytecode(cell.id)
+        environment = self._command_environment(job)
+        for command in cell.commands:
+            argv = substitute_posargs(command, self._options.posargs)
+            self._listener.phase(cell, " ".join(argv))
+            with log.open("ab") as stream:
+                stream.write(f"$ {' '.join(argv)}\n".encode())
+            with progress.timed("run"):
+                failure = self._command(job, argv, environment, log, progress)
+            if failure:
+                return f"{' '.join(argv)}: {failure}"
+        return ""
+
+    def _command(self, job: Job, argv: list[str], env: Mapping[str, str], log: Path, progress: _Progress) -> str:
+        """Run one command; returns why it failed, or nothing."""
+        cell, cwd = job.cell, self._options.project
+        try:
+            program, own = find_program(argv[0], self._scripts(job), env, cwd)
+            finished = self._processes.run(
+                [program, *argv[1:]],
+                env=env,
+                cwd=cwd,
+                log=log,
+                timeout=cell.timeout,
+                listen=lambda line: self._listener.output(cell, line),
+            )
+        except LockproofError as error:
+            progress.commands.append(CommandResult(argv=tuple(argv), exit_code=127, seconds=0.0, log=str(log)))
+            self._listener.output(cell, str(error))
+            return str(error)
+        note = "" if own else "not of this environment"
+        progress.commands.append(
+            CommandResult(
+                argv=tuple(argv), exit_code=finished.exit_code, seconds=finished.seconds, log=str(log), note=note
+            )
+        )
+        if finished.timed_out:
+            return f"no end after {cell.timeout:g} s"
+        return f"exit code {finished.exit_code}" if finished.exit_code else ""
+
+    def _scripts(self, job: Job) -> Path:
+        return self._workspace.environment(job.cell.id) / layout_for(job.cell.python, job.cell.platform.os).scripts
+
+    def _command_environment(self, job: Job) -> dict[str, str]:
+        cell, environ = job.cell, self._options.environ
+        passed = allowed_environment(environ, cell.pass_env, {})
+        ours = {
+            "VIRTUAL_ENV": str(self._workspace.environment(cell.id)),
+            "PATH": f"{self._scripts(job)}:{passed.get('PATH', '/usr/bin:/bin')}",
+            "PYTHONPYCACHEPREFIX": str(self._workspace.bytecode(cell.id)),
+            "LOCKPROOF_CELL": cell.id,
+        }
+        return {**passed, **ours, **cell.env}
+
+    def _outcome(
+        self, job: Job, progress: _Progress, status: str, reason: str, proof: Proof | None = None, error_code: int = 0
+    ) -> Outcome:
+        return Outcome(
+            cell=job.cell,
+            status=status,
+            reason=reason,
+            proof=proof,
+            predicted=job.predicted,
+            commands=tuple(progress.commands),
+            seconds=progress.seconds,
+            environment=str(self._workspace.environment(job.cell.id)),
+            link=progress.mode,
+            error_code=error_code,
+        )
+
+
+def _first(proof: Proof) -> str:
+    """The first thing that counts against a proof, in words."""
+    wrong = [finding for finding in proof.findings if finding.level != "note"]
+    if not wrong:
+        return f"the {proof.layer} layer differs"
+    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    return f"{wrong[0].path} {wrong[0].message}{more}"

@@ -1,0 +1,141 @@
+"""The command line: options, their LOCKPROOF_… variables, exit codes. What the commands do is in `commands`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from lockproof import __version__
+from lockproof.errors import LockproofError, ProblemsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_EPILOG = """\
+exit codes: 0 all proven and passed, 1 a command failed, 2 usage, matrix or lock error, 3 mismatch or drift,
+4 something is not available or stayed unproven, 5 an artifact failed its hash, 130 interrupted.
+Every option also has a variable: LOCKPROOF_JOBS for --jobs, LOCKPROOF_FAIL_FAST=1 for --fail-fast, and so on.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("-C", "--directory", metavar="DIR", default=".", help="work as if started in DIR")
+    common.add_argument("--matrix", metavar="FILE", default="matrix.yaml", help="the matrix (default: matrix.yaml)")
+    common.add_argument("--store", metavar="DIR", help="folder of the wheel store and caches (default: the user's cache)")
+    common.add_argument("-v", "--verbose", action="store_true", help="print the output of every command, every note")
+    common.add_argument("-q", "--quiet", action="store_true", help="print only what is not right, and the last line")
+    parser = argparse.ArgumentParser(
+        prog="lockproof",
+        description="The lock predicts the environment; lockproof proves it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lockproof {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
+
+    _add_run(command("run", "Plan, create, prove, run the commands, and prove again."))
+    listing = command("list", "The cells, and whether each can run here.")
+    listing.add_argument("cells", metavar="CELL", nargs="*", help="ids or globs (default: all)")
+    listing.add_argument("--json", action="store_true", help="as JSON on standard output")
+    predict = command("predict", "The fingerprint that each cell must have, without installing.")
+    predict.add_argument("cells", metavar="CELL", nargs="*", help="ids or globs (default: all)")
+    predict.add_argument("--json", action="store_true", help="as JSON: one fingerprint, or a list for several cells")
+    fingerprint = command("fingerprint", "What an environment is.")
+    fingerprint.add_argument("target", metavar="TARGET", help="a virtual environment's folder, or a saved fingerprint")
+    fingerprint.add_argument("--json", action="store_true", help="as JSON, to be saved and compared")
+    verify = command("verify", "Is an environment what the lock, or a saved fingerprint, says?")
+    verify.add_argument("target", metavar="TARGET", help="a virtual environment's folder, or a saved fingerprint")
+    expected = verify.add_mutually_exclusive_group()
+    expected.add_argument("--cell", metavar="ID", help="what the lock says for this cell of the matrix")
+    expected.add_argument("--expect", metavar="FILE", help="what this saved fingerprint says")
+    verify.add_argument("--json", action="store_true", help="the proof as JSON")
+    compare = command("compare", "How do environments differ, and what does it mean?")
+    compare.add_argument("targets", metavar="TARGET", nargs="+", help="two or more: folders or saved fingerprints")
+    compare.add_argument("--json", action="store_true", help="as JSON")
+    return parser
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.usage = "lockproof run [options] [CELL ...] [-- POSARGS ...]"
+    run.add_argument("cells", metavar="CELL", nargs="*", help="ids or globs (default: all)")
+    run.add_argument("-j", "--jobs", metavar="N", type=_jobs, default="auto", help="cells at once (default: one a core)")
+    run.add_argument("--json", metavar="FILE", help="write the report as JSON (- for standard output)")
+    run.add_argument("--fail-fast", action="store_true", help="start no further cell after one that is not right")
+    run.add_argument("--recreate", action="store_true", help="make every environment anew")
+    run.add_argument("--install-only", action="store_true", help="make and prove the environments, run no commands")
+    run.add_argument("--skip-missing", action="store_true", help="skip cells whose interpreter or platform is not here")
+    run.add_argument("--paranoid", action="store_true", help="read every byte again instead of trusting unchanged files")
+
+
+def _jobs(text: str) -> int:
+    if text == "auto":
+        return os.cpu_count() or 1
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of cells (1 or more) or auto")
+    return int(text)
+
+
+def apply_variables(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
+    """Take the defaults of every long option from its LOCKPROOF_… variable; the command line overrides them."""
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public list of a parser's options
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for sub in action.choices.values():
+                apply_variables(sub, environ)
+            continue
+        names = [name for name in action.option_strings if name.startswith("--")]
+        if not names or action.dest in ("help", "version"):
+            continue
+        text = environ.get("LOCKPROOF_" + names[0][2:].upper().replace("-", "_"))
+        if text is None or text == "":
+            continue
+        if action.nargs != 0:
+            action.default = text
+        elif text.lower() in ("0", "1", "true", "false", "yes", "no"):
+            action.default = text.lower() in ("1", "true", "yes")
+        elif action.dest != "json":  # LOCKPROOF_JSON names a file for `run`, and says nothing to the others
+            parser.error(f"LOCKPROOF_{names[0][2:].upper()}={text!r}: expected 1 or 0")
+
+
+def split_posargs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments before and after the first `--`."""
+    if "--" not in arguments:
+        return list(arguments), []
+    cut = list(arguments).index("--")
+    return list(arguments[:cut]), list(arguments[cut + 1 :])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; every error a user can meet is told without a traceback."""
+    given, posargs = split_posargs(sys.argv[1:] if arguments is None else arguments)
+    parser = build_parser()
+    apply_variables(parser, os.environ)
+    options = parser.parse_args(given)
+    if posargs and options.command != "run":
+        parser.error("only `run` passes arguments after -- on")
+    from lockproof import commands  # everything else: `--version` and `--help` don't need it
+
+    try:
+        return commands.run_command(options, posargs)
+    except ProblemsError as error:
+        print(f"lockproof: {error}", file=sys.stderr)  # noqa: T201
+        return error.worst_exit_code
+    except LockproofError as error:
+        print(f"lockproof: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("lockproof: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,299 @@
+"""What each command does: asks the project, and hands values to reporters. Documents go to stdout, the rest to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockproof.errors import LockproofError, UsageError
+from lockproof.fingerprint import Fingerprint, finding_to_json, from_json, to_json
+from lockproof.project import Places, Project, cache_folder, resolve_folder
+from lockproof.reporters.text import (
+    comparison_text,
+    fingerprint_text,
+    listing_text,
+    predictions_text,
+    proof_text,
+)
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from lockproof.compare import Comparison, Proof
+    from lockproof.interpreters import Interpreter
+    from lockproof.reporters.progress import Progress
+
+_VERDICT_EXIT = {"match": 0, "mismatch": 3, "unproven": 4}
+_RELATION_EXIT = {"identical": 0, "same files": 0, "same lock": 0, "drift": 3, "unproven": 4}
+
+
+def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
+    """Run the command that was parsed; its exit code."""
+    places = Places(
+        folder=resolve_folder(options.directory), matrix=options.matrix, cache=cache_folder(options.store)
+    )
+    project = Project(places, os.environ)
+    functions: dict[str, Callable[[argparse.Namespace, Project], int]] = {
+        "list": list_cells,
+        "predict": predict,
+        "fingerprint": fingerprint,
+        "verify": verify,
+        "compare": compare,
+    }
+    if options.command == "run":
+        return run(options, posargs, project)
+    return functions[options.command](options, project)
+
+
+def _progress(options: argparse.Namespace, *, interactive: bool = True) -> Progress:
+    from lockproof.reporters.progress import make_progress
+
+    return make_progress(
+        sys.stderr, os.environ, verbose=options.verbose, quiet=options.quiet, interactive=interactive
+    )
+
+
+def _print_json(document: object) -> None:
+    json.dump(document, sys.stdout, indent=1)
+    sys.stdout.write("\n")
+
+
+def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -> int:
+    """`lockproof run`."""
+    from lockproof.cellrun import CellRunner, Options
+    from lockproof.outcomes import report_to_json
+    from lockproof.process import Processes
+    from lockproof.runner import Policy, Runner
+
+    cells = project.select(options.cells)
+    if options.json and options.json != "-":
+        _refuse_missing_folder(Path(options.json))
+    plans = project.plans(cells)
+    interpreters = project.interpreters(cells)
+    try:
+        project.workspace.prepare()
+    except OSError as error:
+        raise UsageError(
+            "the project's folder can't be written to", where=str(project.workspace.folder),
+            why=error.strerror or str(error), remedy="make it writable, or work in a copy",
+        ) from error  # fmt: skip
+    processes = Processes()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _progress(options) as listener:
+        fetching = project.fetching(listener.fetching)
+        wanted = Options(
+            project=project.root,
+            app_data=project.places.cache / "virtualenv",
+            lock_sha256=project.lock.sha256,
+            environ=project.environ,
+            posargs=posargs,
+            recreate=options.recreate,
+            install_only=options.install_only,
+            paranoid=options.paranoid,
+        )
+        worker = CellRunner(
+            wanted,
+            store=project.store,
+            workspace=project.workspace,
+            discovery=project.discovery,
+            processes=processes,
+            listener=listener,
+        )
+        policy = Policy(jobs=options.jobs, fail_fast=options.fail_fast, skip_missing=options.skip_missing)
+        runner = Runner(worker, fetching=fetching, processes=processes, listener=listener, policy=policy)
+        result = runner.run(plans, interpreters)
+        project.store.save_seen(artifact for plan in plans for artifact in plan.artifacts)
+        listener.concluded(result.outcomes, result.exit_code)
+    if options.json:
+        _write_json(options.json, report_to_json(result.outcomes, result.exit_code))
+    return result.exit_code
+
+
+def _refuse_missing_folder(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise UsageError("the report can't be written", where=str(path), why="its folder does not exist")
+
+
+def _write_json(named: str, document: object) -> None:
+    if named == "-":
+        _print_json(document)
+        return
+    from lockproof.store import write_atomically
+
+    try:
+        write_atomically(Path(named).absolute(), json.dumps(document, indent=1).encode() + b"\n")
+    except OSError as error:
+        raise UsageError("the report can't be written", where=named, why=error.strerror or str(error)) from error
+
+
+def list_cells(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof list`."""
+    cells = project.select(options.cells)
+    interpreters = project.interpreters(cells)
+    rows: list[dict[str, object]] = []
+    for cell in cells:
+        found = interpreters.get(cell.python)
+        if cell.container is not None:
+            state, reason = "unavailable", "container cells are not run by this version"
+        elif not cell.on_host:
+            state, reason = "predicted", f"{cell.platform.id} is not at hand"
+        elif found is None or isinstance(found, LockproofError):
+            state, reason = "unavailable", str(found)
+        else:
+            state, reason = "available", str(found.executable)
+        rows.append(
+            {
+                "id": cell.id,
+                "python": cell.python,
+                "platform": cell.platform.id,
+                "status": state,
+                "reason": reason,
+                "commands": list(cell.commands),
+                "environment": str(project.workspace.environment(cell.id)),
+            }
+        )
+    if options.json:
+        _print_json({"schema": "lockproof/list/v1", "cells": rows})
+    else:
+        sys.stdout.write(listing_text(rows))
+    return 0
+
+
+def predict(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof predict`."""
+    from dataclasses import replace
+
+    from lockproof.preparation import about
+
+    cells = project.select(options.cells)
+    with _progress(options) as listener:
+        jobs = project.jobs(cells, listener.fetching)
+    predictions = [replace(job.predicted, about=about(job, project.lock)) for job in jobs]
+    if not options.json:
+        sys.stdout.write(predictions_text(predictions))
+    elif len(predictions) == 1:
+        _print_json(to_json(predictions[0]))
+    else:
+        rows = [{"id": p.about["cell"], "fingerprint": to_json(p)} for p in predictions]
+        _print_json({"schema": "lockproof/predictions/v1", "cells": rows})
+    return 0
+
+
+def read_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
+    """The fingerprint of a folder or of a saved fingerprint; UsageError for anything else."""
+    from dataclasses import replace
+
+    from lockproof.inspection import inspect_environment
+    from lockproof.interpreters import identify
+    from lockproof.workspace import describe_origin
+
+    kind = named.partition(":")[0]
+    path = project.places.folder / named
+    if path.is_file():
+        try:
+            return from_json(path.read_text(encoding="utf-8"), named)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError("this saved fingerprint can't be read", where=named, why=str(error)) from error
+    if not path.is_dir():
+        why = f"{kind}: targets are not read by this version" if ":" in named else "there is no such folder or file"
+        raise UsageError("this is no target", where=named, why=why, remedy="name a folder or a saved fingerprint")
+    trusted = (expected.executable,) if expected else ()
+    discovery = replace(project.discovery, trusted=trusted)
+    observed = inspect_environment(path, identify=lambda real: identify(real, discovery), store=project.store.folder)
+    return replace(observed, about=describe_origin(path.absolute(), observed))
+
+
+def fingerprint(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof fingerprint`."""
+    found = read_target(options.target, project)
+    if options.json:
+        _print_json(to_json(found))
+    else:
+        sys.stdout.write(fingerprint_text(options.target, found))
+    return 0
+
+
+def verify(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof verify`."""
+    from lockproof.compare import prove
+
+    if bool(options.cell) == bool(options.expect):
+        raise UsageError("verify needs to know against what", remedy="give --cell ID or --expect FILE")
+    if options.expect:
+        expected, interpreter, against = read_target(options.expect, project), None, options.expect
+    else:
+        cells = project.select([options.cell])
+        if len(cells) != 1:
+            raise UsageError(f"--cell {options.cell} names {len(cells)} cells", remedy="name one")
+        with _progress(options) as listener:
+            job = project.jobs(cells, listener.fetching)[0]
+        expected, interpreter, against = job.predicted, job.interpreter, cells[0].id
+    proof = prove(expected, read_target(options.target, project, interpreter))
+    if options.json:
+        _print_json(_proof_to_json(proof, options.target, against))
+    else:
+        sys.stdout.write(proof_text(options.target, against, proof, verbose=options.verbose))
+    return _VERDICT_EXIT[proof.verdict]
+
+
+def _proof_to_json(proof: Proof, target: str, against: str) -> dict[str, object]:
+    return {
+        "schema": "lockproof/proof/v1",
+        "target": target,
+        "against": against,
+        "verdict": proof.verdict,
+        "layer": proof.layer or None,
+        "predicted": {"digest": proof.predicted.digest, "layers": dict(proof.predicted.layers)},
+        "observed": {"digest": proof.observed.digest, "layers": dict(proof.observed.layers)},
+        "findings": [finding_to_json(finding) for finding in proof.findings],
+    }
+
+
+def compare(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof compare`: the first target against each of the others."""
+    from lockproof.compare import compare as compare_two
+
+    if len(options.targets) < 2:
+        raise UsageError("compare needs two targets or more", remedy="name a second folder or saved fingerprint")
+    first, *others = [(named, read_target(named, project)) for named in options.targets]
+    comparisons = [(named, compare_two(first[1], other)) for named, other in others]
+    if options.json:
+        rows = [_comparison_to_json(first[0], named, comparison) for named, comparison in comparisons]
+        worst = _weakest([comparison for _, comparison in comparisons])
+        _print_json({"schema": "lockproof/comparison/v1", "relation": worst, "comparisons": rows})
+    else:
+        for named, comparison in comparisons:
+            sys.stdout.write(comparison_text(first[0], named, comparison, verbose=options.verbose))
+    codes = [_RELATION_EXIT[comparison.relation] for _, comparison in comparisons]
+    return next((code for code in (3, 4) if code in codes), 0)
+
+
+def _weakest(comparisons: Sequence[Comparison]) -> str:
+    order = ("drift", "unproven", "same lock", "same files", "identical")
+    relations = {comparison.relation for comparison in comparisons}
+    return next(relation for relation in order if relation in relations)
+
+
+def _comparison_to_json(left: str, right: str, comparison: Comparison) -> dict[str, object]:
+    return {
+        "left": left,
+        "right": right,
+        "relation": comparison.relation,
+        "why": comparison.why,
+        "layers": list(comparison.layers),
+        "only_left": list(comparison.only_left),
+        "only_right": list(comparison.only_right),
+        "files": [
+            {"path": d.path, "distribution": d.owner or None, "left": d.left and list(d.left),
+             "right": d.right and list(d.right)}
+            for d in comparison.files
+        ],
+        "interpreter": [{"fact": f, "left": left, "right": right} for f, left, right in comparison.interpreter],
+        "startup": [{"side": side, "line": line.split("\0")} for side, line in comparison.startup],
+        "findings": [{"side": side, **finding_to_json(finding)} for side, finding in comparison.findings],
+    }  # fmt: skip

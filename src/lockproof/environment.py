@@ -1,0 +1,139 @@
+"""Makes a cell's environment: virtualenv's skeleton without seeds, the store's files, RECORDs and scripts."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockproof.digests import record_hash, sha256_hex
+from lockproof.errors import LockproofError, UnavailableError
+from lockproof.launchers import canonical_script_source, render_launcher, render_script
+from lockproof.layout import layout_for
+from lockproof.linking import join, usable_mode
+from lockproof.prediction import landing_launchers, normal_path
+from lockproof.store import quoted, remove_tree, static_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockproof.interpreters import Interpreter
+    from lockproof.layout import Layout
+    from lockproof.store import Store, StoreEntry
+
+# virtualenv keeps process-wide state while it works.
+_SKELETONS = threading.Lock()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """How an environment was made: the link mode that `auto` came to, and the store files that had to be replaced."""
+
+    link: str
+    replaced: tuple[str, ...]
+
+
+def make_skeleton(interpreter: Interpreter, folder: Path, app_data: Path) -> None:
+    """An environment of that interpreter with nothing installed, not even pip; whatever was there is gone.
+
+    The user's virtualenv configuration and VIRTUALENV_… variables have no say. Raises LockproofError where it fails.
+    """
+    import logging
+
+    from virtualenv import session_via_cli  # 190 ms
+
+    remove_tree(folder)
+    arguments = [str(folder), "--python", str(interpreter.executable), "--no-seed", "--no-vcs-ignore"]
+    arguments += ["--app-data", str(app_data), "--no-periodic-update"]
+    quiet = {**os.environ, "VIRTUALENV_CONFIG_FILE": os.devnull}
+    quiet = {k: v for k, v in quiet.items() if not k.startswith("VIRTUALENV_") or k == "VIRTUALENV_CONFIG_FILE"}
+    try:
+        with _SKELETONS:
+            logging.getLogger("virtualenv").setLevel(logging.ERROR)
+            session_via_cli(arguments, setup_logging=False, env=quiet).run()
+    except (RuntimeError, SystemExit, ValueError) as error:
+        raise LockproofError(f"virtualenv can't make an environment of Python {interpreter.version}", why=str(error),
+                             where=str(folder), remedy=f"try: virtualenv {' '.join(arguments)}") from error  # fmt: skip
+    except OSError as error:
+        raise disk_error(folder, error) from error
+
+
+def disk_error(folder: Path, error: OSError) -> UnavailableError:
+    """What a full disk or a folder that can't be written to means for an environment."""
+    return UnavailableError(
+        "the environment can't be made", where=str(folder), why=error.strerror or str(error),
+        remedy="make room, or make the folder writable, and run again: nothing half-made will be used",
+    )  # fmt: skip
+
+
+def fill_from_store(entries: Sequence[StoreEntry], python: str, folder: Path, link: str, store: Store) -> Made:
+    """Put the wheels of a plan into a skeleton, joined as `link` says.
+
+    Raises UnavailableError where the disk says no or a link mode asked for by name can't be had.
+    """
+    layout = layout_for(python, "windows" if os.name == "nt" else "linux")
+    try:
+        mode = usable_mode(link, store.folder, folder)
+        replaced = join(entries, layout, str(folder), mode, own_record=_has_scripts)
+        for entry in entries:
+            if _has_scripts(entry):
+                _write_scripts_and_record(entry, python, layout, folder)
+        note_link_mode(folder, mode)
+    except OSError as error:
+        raise disk_error(folder, error) from error
+    return Made(link=mode, replaced=tuple(replaced))
+
+
+def note_link_mode(folder: Path, mode: str) -> None:
+    """Say in pyvenv.cfg who filled the environment, so that a reader knows when links into the store are right."""
+    with (folder / "pyvenv.cfg").open("a", encoding="utf-8") as config:
+        config.write(f"lockproof-link = {mode}\n")
+
+
+def _has_scripts(entry: StoreEntry) -> bool:
+    """Whether the wheel's RECORD has rows that differ from one environment to another."""
+    manifest = entry.manifest
+    outside = any(not file.path.startswith("site/") for file in manifest.files)
+    return bool(manifest.launchers or manifest.scripts or outside)
+
+
+def _write_scripts_and_record(entry: StoreEntry, version: str, layout: Layout, folder: Path) -> None:
+    manifest = entry.manifest
+    python = str(folder / layout.scripts / "python")
+    rows = []
+    for file in manifest.files:
+        if not file.path.startswith("site/"):
+            rows.append((normal_path(file.path, layout), file.sha256, file.size))
+    written: dict[str, bytes] = {}
+    for script in manifest.scripts:
+        written[script.path] = render_script(python, _script_source(entry, script.path, script.sha256))
+    for launcher in landing_launchers(manifest, version):
+        written[f"scripts/{launcher.name}"] = render_launcher(python, launcher.module, launcher.attr)
+    for path, content in written.items():
+        write_script(folder / layout.physical(path), content)
+        rows.append((path, sha256_hex(content), len(content)))
+    lines = [
+        f"{quoted(layout.relative_to_site(path))},{record_hash(digest)},{size}\n" for path, digest, size in sorted(rows)
+    ]
+    record = folder / layout.site / manifest.dist_info / "RECORD"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_bytes("".join(lines).encode("utf-8", "surrogateescape") + static_record(manifest))
+
+
+def _script_source(entry: StoreEntry, path: str, sha256: str) -> bytes:
+    """A `.data/scripts` file's bytes from the store, checked, and from the archive where the store's are damaged."""
+    source = Path(entry.tree, path).read_bytes()
+    if sha256_hex(canonical_script_source(source) or b"") == sha256:
+        return source
+    entry.heal_script(path)
+    return Path(entry.tree, path).read_bytes()
+
+
+def write_script(path: Path, content: bytes) -> None:
+    """Write an executable file anew, whatever the umask."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o755)

@@ -1,0 +1,65 @@
+"""Every error a user can meet: one root, one exit code a class, each saying what, where, why and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class LockproofError(Exception):
+    """What went wrong (`what`), at which file, line or key (`where`), for what reason (`why`), what to do (`remedy`)."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, what: str, *, where: str = "", why: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.why = why
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        if self.why:
+            head = f"{head}: {self.why}"
+        return f"{head}\n  {self.remedy}" if self.remedy else head
+
+
+class UsageError(LockproofError):
+    """A command line that asks for something that isn't there (exit 2)."""
+
+
+class MatrixError(LockproofError):
+    """matrix.yaml can't be read or doesn't say a matrix (exit 2)."""
+
+
+class LockError(LockproofError):
+    """A lock that can't be read, isn't hashed, or doesn't fit a cell (exit 2)."""
+
+
+class HashMismatchError(LockproofError):
+    """An artifact whose bytes are not the ones the lock names (exit 5)."""
+
+    exit_code = 5
+
+
+class UnavailableError(LockproofError):
+    """An interpreter, artifact, network or platform that isn't at hand, or work that stayed unproven (exit 4)."""
+
+    exit_code = 4
+
+
+class ProblemsError(LockproofError):
+    """Several errors told at once; the exit code is that of the most serious one (5, then 1, 4, 2)."""
+
+    def __init__(self, problems: Sequence[LockproofError]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+    @property
+    def worst_exit_code(self) -> int:
+        """The exit code of the most serious problem."""
+        codes = {problem.exit_code for problem in self.problems}
+        return next((code for code in (5, 3, 1, 4) if code in codes), 2)

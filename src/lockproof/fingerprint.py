@@ -1,0 +1,232 @@
+"""The fingerprint as a value: canonical lines, layers, digests, and the JSON form `lockproof/fingerprint/v1`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from lockproof.digests import digest_of_lines
+from lockproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SCHEMA = "lockproof/fingerprint/v1"
+# What the whole digest is made of, in the order in which a comparison reports the first difference.
+LAYERS = ("set", "artifacts", "files", "startup", "interpreter")
+
+
+class FileFact(NamedTuple):
+    """What is at one logical path. `kind`: f file, s script of this environment's Python, e entry-point wrapper, l link.
+
+    `value` is a sha256 in hexadecimal (f, s), `module:attr` (e) or the link's target (l); `size` in bytes (f, s), else -1.
+    """
+
+    kind: str
+    value: str
+    size: int = -1
+
+    def line(self, path: str) -> bytes:
+        """The canonical line of this fact: `<path> NUL <kind> NUL <payload>`, UTF-8 with surrogateescape."""
+        payload = f"{self.value} {self.size}" if self.size >= 0 else self.value
+        return f"{path}\0{self.kind}\0{payload}".encode("utf-8", "surrogateescape")
+
+
+class Finding(NamedTuple):
+    """Something seen that a file's digest does not say. `level`: mismatch, unproven or note (a note changes no verdict)."""
+
+    code: str
+    path: str
+    message: str
+    level: str = "mismatch"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Distribution:
+    """One distribution: `files` is the digest of its canonical lines, `roots` the path prefixes that only it owns.
+
+    `artifact` is (file name, sha256) of the wheel it came from, None where that isn't known.
+    """
+
+    name: str
+    version: str
+    files: str
+    roots: tuple[str, ...] = ()
+    artifact: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fingerprint:
+    """What an environment is, or must be. `about` says which cell, lock and verdict it belongs to and is not digested."""
+
+    layers: Mapping[str, str]
+    distributions: tuple[Distribution, ...]
+    files: Mapping[str, FileFact]
+    startup: tuple[str, ...] = ()
+    interpreter: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """One digest over all layers that are part of it."""
+        lines = (f"{layer}\0{self.layers[layer]}".encode() for layer in LAYERS if layer in self.layers)
+        return digest_of_lines("lockproof fingerprint 1", lines)
+
+
+def files_digest(files: Mapping[str, FileFact]) -> str:
+    """The digest of the canonical lines of these files, sorted as bytes."""
+    return digest_of_lines("lockproof files 1", sorted(fact.line(path) for path, fact in files.items()))
+
+
+def startup_digest(lines: Iterable[str]) -> str:
+    """The digest of the startup layer; equal lines count once."""
+    return digest_of_lines("lockproof startup 1", sorted({line.encode("utf-8", "surrogateescape") for line in lines}))
+
+
+def set_digest(pins: Iterable[tuple[str, str]]) -> str:
+    """The digest of the sorted `name==version` lines."""
+    return digest_of_lines("lockproof set 1", sorted(f"{name}=={version}".encode() for name, version in pins))
+
+
+def artifacts_digest(distributions: Iterable[Distribution]) -> str | None:
+    """The digest of name, version, file name and sha256 of every artifact; None when one isn't known."""
+    lines = []
+    for dist in distributions:
+        if dist.artifact is None:
+            return None
+        lines.append("\0".join((dist.name, dist.version, *dist.artifact)).encode())
+    return digest_of_lines("lockproof artifacts 1", sorted(lines))
+
+
+def digests_by_owner(files: Mapping[str, FileFact], groups: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """The files digest of each owner's own paths; a path that two owners share counts for both."""
+    return {
+        owner: files_digest({path: files[path] for path in paths if path in files}) for owner, paths in groups.items()
+    }
+
+
+def owned_roots(groups: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    """For each owner the shortest prefixes (folders closed by `/`, or files) below which every path is its own.
+
+    Areas such as `site` themselves are never a root.
+    """
+    of_folder: dict[str, str | None] = {}
+    for owner, paths in groups.items():
+        for path in paths:
+            folder = path.rpartition("/")[0]
+            while "/" in folder:
+                known = of_folder.get(folder, "")
+                if known is None or known == owner:  # what lies above was settled when this was
+                    break
+                of_folder[folder] = None if known else owner
+                folder = folder.rpartition("/")[0]
+    roots: dict[str, tuple[str, ...]] = {}
+    for owner, paths in groups.items():
+        best = set()
+        for path in paths:
+            root, folder = path, path.rpartition("/")[0]
+            while of_folder.get(folder) == owner:
+                root = folder + "/"
+                folder = folder.rpartition("/")[0]
+            best.add(root)
+        roots[owner] = tuple(sorted(best))
+    return roots
+
+
+def to_json(fingerprint: Fingerprint) -> dict[str, object]:
+    """The published form, as plain values for `json.dumps`."""
+    return {
+        "schema": SCHEMA,
+        "digest": fingerprint.digest,
+        "about": dict(fingerprint.about),
+        "layers": dict(fingerprint.layers),
+        "distributions": [_distribution_to_json(dist) for dist in fingerprint.distributions],
+        "startup": list(fingerprint.startup),
+        "interpreter": dict(fingerprint.interpreter),
+        "files": {path: _fact_to_json(fact) for path, fact in sorted(fingerprint.files.items())},
+        "findings": [finding_to_json(finding) for finding in fingerprint.findings],
+    }
+
+
+def _fact_to_json(fact: FileFact) -> list[str | int]:
+    return [fact.kind, fact.value] if fact.size < 0 else [fact.kind, fact.value, fact.size]
+
+
+def _distribution_to_json(dist: Distribution) -> dict[str, object]:
+    artifact = dist.artifact and {"filename": dist.artifact[0], "sha256": dist.artifact[1]}
+    return {
+        "name": dist.name,
+        "version": dist.version,
+        "artifact": artifact,
+        "files": dist.files,
+        "roots": list(dist.roots),
+    }
+
+
+def finding_to_json(finding: Finding) -> dict[str, str]:
+    """A finding as plain values."""
+    return {"code": finding.code, "path": finding.path, "message": finding.message, "level": finding.level}
+
+
+def from_json(text: str, where: str) -> Fingerprint:
+    """Read a saved fingerprint back and check its digests against its content.
+
+    Raises UsageError, naming `where`, for anything that is not a whole and unaltered fingerprint: layers that can be
+    computed from the document (set, artifacts, files, startup) are, and must be the ones it claims.
+    """
+    try:
+        data = json.loads(text)
+        if data["schema"] != SCHEMA:
+            raise UsageError(
+                f"its schema is {data['schema']!r}", where=where, remedy=f"a fingerprint says {SCHEMA!r}: make one anew"
+            )
+        fingerprint = Fingerprint(
+            layers={str(k): str(v) for k, v in data["layers"].items()},
+            distributions=tuple(
+                Distribution(
+                    name=str(row["name"]),
+                    version=str(row["version"]),
+                    files=str(row["files"]),
+                    roots=tuple(map(str, row.get("roots", ()))),
+                    artifact=row["artifact"] and (str(row["artifact"]["filename"]), str(row["artifact"]["sha256"])),
+                )
+                for row in data["distributions"]
+            ),
+            files={str(path): FileFact(*fact) for path, fact in data["files"].items()},
+            startup=tuple(map(str, data.get("startup", ()))),
+            interpreter={str(k): str(v) for k, v in data.get("interpreter", {}).items()},
+            findings=tuple(
+                Finding(row["code"], row["path"], row["message"], row.get("level", "mismatch"))
+                for row in data["findings"]
+            ),
+            about={str(k): str(v) for k, v in data.get("about", {}).items()},
+        )
+        claimed = str(data["digest"])
+        altered = _altered_part(fingerprint, claimed)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise UsageError(
+            "this is not a saved fingerprint", where=where, why=f"{type(error).__name__}: {error}",
+            remedy="make one with: lockproof fingerprint TARGET --json",
+        ) from error  # fmt: skip
+    if altered:
+        raise UsageError(
+            f"its {altered} digest isn't that of its content", where=where, remedy="the file was altered: make it anew"
+        )
+    return fingerprint
+
+
+def _altered_part(fingerprint: Fingerprint, claimed: str) -> str | None:
+    """The first part of a document whose claimed digest is not the computed one."""
+    computed = {
+        "set": set_digest((dist.name, dist.version) for dist in fingerprint.distributions),
+        "files": files_digest(fingerprint.files),
+        "startup": startup_digest(fingerprint.startup),
+    }
+    if "artifacts" in fingerprint.layers:
+        computed["artifacts"] = artifacts_digest(fingerprint.distributions) or ""
+    for layer, digest in computed.items():
+        if fingerprint.layers[layer] != digest:
+            return layer
+    return None if fingerprint.digest == claimed else "whole"

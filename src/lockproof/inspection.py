@@ -1,0 +1,89 @@
+"""An environment on this machine, read and turned into a fingerprint; none of its code is run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockproof.bytecode import check_bytecode
+from lockproof.errors import UnavailableError, UsageError
+from lockproof.fingerprint import Finding
+from lockproof.observation import bytecode_of, layout_of, observe
+from lockproof.reader import ChangedDuringRead, read_tree, signature
+from lockproof.startup import parse_pyvenv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lockproof.fingerprint import Fingerprint
+    from lockproof.interpreters import Interpreter
+    from lockproof.reader import Tree
+    from lockproof.store import Known
+
+
+def inspect_environment(
+    folder: Path,
+    *,
+    identify: Callable[[Path], Interpreter | None],
+    store: Path | None,
+    known: Known | None = None,
+) -> Fingerprint:
+    """The fingerprint of the virtual environment in `folder`.
+
+    `identify` says which interpreter an executable outside the environment is. Links are followed only below `store`
+    and only where the environment's pyvenv.cfg says that it was joined by links. `known` spares reading files whose
+    bytes were hashed while they looked as they do now; what is read is entered there. Raises UsageError for a folder
+    that is no environment, UnavailableError for one that can't be read or changes meanwhile.
+    """
+    configuration = folder / "pyvenv.cfg"
+    if not configuration.is_file():
+        raise UsageError(
+            "this is not a virtual environment", where=str(folder), why="it has no pyvenv.cfg",
+            remedy="name the folder that has pyvenv.cfg, bin (or Scripts) and lib in it",
+        )  # fmt: skip
+    try:
+        keys = parse_pyvenv(configuration.read_text(encoding="utf-8", errors="surrogateescape"))
+        follow = str((store / "wheels").resolve()) if store and keys.get("lockproof-link") == "symlink" else None
+        tree = read_tree(str(folder.absolute()), known, follow)
+    except (OSError, ChangedDuringRead) as error:
+        why = f"{error} changed while it was read" if isinstance(error, ChangedDuringRead) else str(error)
+        raise UnavailableError(
+            "the environment can't be read whole", where=str(folder), why=why,
+            remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
+        ) from error  # fmt: skip
+    if known is not None:
+        for digest, _size, _mode, status in tree.files.values():
+            known[status.st_dev, status.st_ino] = (signature(status), digest)
+    interpreter, finding = _interpreter_of(tree, identify)
+    answers = check_bytecode(tree.root, bytecode_of(tree), interpreter and interpreter.executable)
+    fingerprint = observe(
+        tree,
+        bytecode=answers,
+        interpreter=interpreter.identity if interpreter else {},
+        interpreter_layer=interpreter.layer if interpreter else None,
+    )
+    return replace(fingerprint, findings=(*fingerprint.findings, finding)) if finding else fingerprint
+
+
+def _interpreter_of(
+    tree: Tree, identify: Callable[[Path], Interpreter | None]
+) -> tuple[Interpreter | None, Finding | None]:
+    """The interpreter that the environment's `python` leads to; a finding where it isn't one that can be trusted."""
+    python = f"{layout_of(tree).scripts}/python"
+    if python in tree.resolved:
+        end = tree.resolved[python]
+        if end.startswith(f"{tree.real_root}/"):
+            return None, Finding("interpreter", "scripts/python", f"leads to {end}, inside the environment")
+        interpreter = identify(Path(end))
+        if interpreter is None:
+            text = f"leads to {end}, which is no interpreter that was found on this machine"
+            return None, Finding("interpreter", "scripts/python", text, "unproven")
+        return interpreter, None
+    if python not in tree.files:
+        return None, Finding("interpreter", "scripts/python", "is not there")
+    home = parse_pyvenv(tree.texts["pyvenv.cfg"].decode("utf-8", "surrogateescape")).get("home", "")
+    interpreter = identify(Path(home, "python")) if home else None
+    if interpreter and interpreter.files.get("executable") == f"sha256:{tree.files[python][0]}":
+        return interpreter, None
+    return None, Finding("interpreter", "scripts/python", "is a program of its own, not the declared interpreter")

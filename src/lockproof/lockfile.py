@@ -1,0 +1,246 @@
+"""The lock file that a matrix names: read, told apart by its content, completed by what an index lists."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from lockproof.digests import sha256_hex
+from lockproof.errors import LockError, LockproofError
+from lockproof.locks.matching import (
+    Listing,
+    contradicted_pins,
+    matched_packages,
+    matching_files,
+    to_pylock,
+)
+from lockproof.locks.pylock import read_pylock
+from lockproof.locks.requirements import IndexOptions, parse_requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from lockproof.locks import Lock
+    from lockproof.locks.requirements import Pin, RequirementsFile
+
+CACHE_SCHEMA = "lockproof/matched-files/1"
+
+_EXPORTS = {
+    "uv.lock": "uv export --frozen --no-emit-project --format pylock.toml --output-file pylock.toml",
+    "poetry.lock": "poetry export --format requirements.txt --output requirements.txt",
+    "pdm.lock": "pdm export --format requirements --output requirements.txt",
+    "Pipfile.lock": "pipenv requirements --hash > requirements.txt",
+}
+
+
+class Index(Protocol):
+    """What a lock needs of an index."""
+
+    def files_of(
+        self, pins: Iterable[tuple[str, str]], wanted: Mapping[tuple[str, str], Collection[str]] | None = None
+    ) -> Listing:
+        """The files of each (name, version): none when the index doesn't know it; `wanted` has its hashes."""
+        ...
+
+
+IndexFactory: TypeAlias = Callable[[IndexOptions], Index]
+
+
+def load_lock(
+    path: Path,
+    *,
+    folder_for_cache: Path,
+    index_factory: IndexFactory,
+    environ: Mapping[str, str],
+) -> Lock:
+    """The lock in the file `path`, which messages name as it is given here.
+
+    A pylock.toml needs no index, unless it gives one file name to several hashes. A requirements file has
+    hashes without file names: `index_factory` makes the index that lists files, from the lock's own options.
+    What was found is kept in `folder_for_cache` under the digest of the lock, so that the same lock needs no
+    index again. Raises LockError, or a ProblemsError of several; what the index raises is passed on.
+    """
+    files = _Files()
+    text = files.read(path)
+    kind = detect_format(text, path.name)
+    if kind in _EXPORTS:
+        raise LockError(
+            f"{kind} is not yet read by this version",
+            where=str(path),
+            remedy=f"Export it with: {_EXPORTS[kind]}",
+        )
+    if not text.strip():
+        raise LockError("the lock is empty", where=str(path), remedy="Make it again; a lock without packages says so.")
+    if kind == "pylock":
+        lock = read_pylock(text, str(path), folder=path.absolute().parent)
+        return _uncontradicted(lock, folder_for_cache, index_factory)
+    requirements = parse_requirements(text, str(path), lambda target: files.read(Path(target)), environ)
+    return _with_files(requirements, files.digest, path.absolute().parent, folder_for_cache, index_factory)
+
+
+def detect_format(text: str, filename: str) -> str:
+    """`pylock`, `requirements`, or another format's usual name: by what the text says, else by `filename`."""
+    top = re.split(r"^\s*\[", text, maxsplit=1, flags=re.MULTILINE)[0]  # what stands before the first TOML table
+    if re.search(r"^lock-version\s*=", top, re.MULTILINE) or re.search(r"^\[\[packages\]\]", text, re.MULTILINE):
+        return "pylock"
+    if re.search(r"^\[\[package\]\]|^\[metadata\]", text, re.MULTILINE):
+        if re.search(r"^lock_version\s*=", text, re.MULTILINE):
+            return "pdm.lock"
+        return "uv.lock" if re.search(r"^version\s*=\s*\d+\s*$", top, re.MULTILINE) else "poetry.lock"
+    if text.lstrip().startswith("{") and '"_meta"' in text:
+        return "Pipfile.lock"
+    if filename in _EXPORTS:
+        return filename
+    return "pylock" if filename.endswith(".toml") else "requirements"
+
+
+def describe_index(options: IndexOptions) -> str:
+    """The indexes that `options` name, for messages: without user names, passwords and queries."""
+    from lockproof.urls import redact  # late: only a first look-up needs it
+
+    indexes = () if options.no_index else (*filter(None, [options.index_url]), *options.extra_index_urls)
+    return ", ".join(map(redact, (*indexes, *options.find_links))) or "the configured index"
+
+
+@dataclass(slots=True)
+class _Files:
+    """Reads the files of a lock, and remembers the digest of each."""
+
+    digests: list[str] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the one file's bytes; of several, that of their sha256 in the order of reading."""
+        return self.digests[0] if len(self.digests) == 1 else sha256_hex("\n".join(self.digests).encode())
+
+    def read(self, path: Path) -> str:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            remedy = "Make the lock, or correct its name in matrix.yaml."
+            raise LockError("there is no such lock file", where=str(path), remedy=remedy) from None
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            why = "it is a folder" if path.is_dir() else getattr(error, "strerror", None) or str(error)
+            raise LockError("the lock can't be read", where=str(path), why=why, remedy="Name a file.") from None
+        self.digests.append(sha256_hex(data))
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            remedy = "Save the file as UTF-8, or make the lock again."
+            raise LockError("the lock is not UTF-8", where=f"{path}:{line}", remedy=remedy) from None
+
+
+def _with_files(
+    requirements: RequirementsFile, digest: str, folder: Path, cache: Path, index_factory: IndexFactory
+) -> Lock:
+    """The lock that the requirements are with the files that the index, or memory, has under their hashes."""
+    options = requirements.options
+    links = tuple(link if ":" in link else str(Path(link).absolute()) for link in options.find_links)
+    memory = _Memory(cache, digest, replace(options, find_links=links), requirements.pins)
+    return memory.complete(
+        lambda listing, asked: to_pylock(requirements, listing, sha256=digest, asked=asked, folder=folder),
+        index_factory,
+    )
+
+
+def _uncontradicted(lock: Lock, cache: Path, index_factory: IndexFactory) -> Lock:
+    """`lock` with the files of contradicted packages replaced by what the index has under their hashes.
+
+    The configured index is asked, not `packages.index`: a mirror has the same files, and the hash decides.
+    """
+    pins = contradicted_pins(lock)
+    if not pins:
+        return lock
+
+    def make(listing: Listing, asked: str) -> Lock:
+        packages = list(lock.pylock.packages)
+        matched = matched_packages(list(pins.values()), listing, asked=asked)
+        for index, package in zip(pins, matched, strict=True):
+            packages[index] = replace(packages[index], wheels=package.wheels, sdist=package.sdist)
+        return replace(lock, pylock=replace(lock.pylock, packages=packages), notes=(*lock.notes, note))
+
+    names = ", ".join(sorted({pin.name for pin in pins.values()}))
+    note = f"{lock.path}: one wheel name for several hashes; the index was asked which files they are: {names}"
+    return _Memory(cache, lock.sha256, IndexOptions(), list(pins.values())).complete(make, index_factory)
+
+
+class _Memory:
+    """The files found for some pins, kept in a JSON file; one that isn't whole and fitting is ignored."""
+
+    def __init__(self, folder: Path, digest: str, options: IndexOptions, pins: Sequence[Pin]) -> None:
+        places = (options.index_url, options.extra_index_urls, options.find_links, options.no_index)
+        self._file = folder / f"{sha256_hex(json.dumps([CACHE_SCHEMA, digest, places]).encode())}.json"
+        self._options = options
+        self._pins = pins
+
+    def complete(self, make: Callable[[Listing, str], Lock], index_factory: IndexFactory) -> Lock:
+        """`make` with what is remembered, else with what the index lists, which is then remembered."""
+        with contextlib.suppress(LockproofError):  # what is remembered doesn't fit: as good as nothing
+            return make(self._load(), "memory")
+        wanted: dict[tuple[str, str], set[str]] = {}
+        for pin in self._pins:
+            wanted.setdefault((pin.name, pin.version), set()).update(pin.hashes)
+        listing = index_factory(self._options).files_of(wanted, wanted)
+        lock = make(listing, describe_index(self._options))
+        self._save(listing)
+        return lock
+
+    def _load(self) -> Listing:
+        try:
+            content: object = json.loads(self._file.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        entries = content.get("files") if isinstance(content, dict) else None
+        listing: dict[tuple[str, str], Sequence[_FoundFile]] = {}
+        for entry in entries if isinstance(entries, list) else ():
+            match entry:
+                case [str(name), str(version), list(rows)]:
+                    listing[name, version] = [file for file in map(_found_file, rows) if file]
+        return listing
+
+    def _save(self, listing: Listing) -> None:
+        entries: dict[tuple[str, str], list[list[str | int | None]]] = {}
+        for pin in self._pins:
+            for file in matching_files(pin, listing.get((pin.name, pin.version), ())):
+                rows = entries.setdefault((pin.name, pin.version), [])
+                rows.append([file.filename, file.url, file.sha256, file.size])
+        text = json.dumps({"schema": CACHE_SCHEMA, "files": [[*key, rows] for key, rows in entries.items()]})
+        with contextlib.suppress(OSError):  # a cache that can't be written costs time, nothing else
+            _write_whole(self._file, text)
+
+
+class _FoundFile(NamedTuple):
+    """A file that was found once; its hash is matched again at each use."""
+
+    filename: str
+    url: str
+    sha256: str
+    size: int | None
+
+
+def _found_file(row: object) -> _FoundFile | None:
+    match row:
+        case [str(filename), str(url), str(sha256), int() | None as size]:
+            return _FoundFile(filename, url, sha256, size)
+    return None
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,286 @@
+"""The fingerprint of an environment as it was read: every file is placed, every exclusion is checked another way."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from lockproof.digests import hex_of_record_hash
+from lockproof.fingerprint import (
+    Distribution,
+    FileFact,
+    Finding,
+    Fingerprint,
+    digests_by_owner,
+    files_digest,
+    owned_roots,
+    set_digest,
+    startup_digest,
+)
+from lockproof.launchers import Launcher, RewrittenScript, parse_script
+from lockproof.layout import Layout, canonical_name, layout_for
+from lockproof.manifest import metadata_identity, parse_record
+from lockproof.startup import is_startup_file, parse_pyvenv, python_of_pyvenv, pyvenv_lines, startup_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PYTHON = re.compile(r"python(3(\.\d+)?)?t?(w?\.exe)?$")
+_SUPPORT = re.compile(r"([aA]ctivate|deactivate)(\.(bat|csh|fish|nu|ps1|xsh))?$|activate_this\.py$|pydoc\.bat$")
+_ROOT_FILES = frozenset(("pyvenv.cfg", "CACHEDIR.TAG", ".gitignore", ".lock"))
+_ORIGIN_FILES = frozenset(("direct_url.json", "uv_cache.json", "uv_build.json", "provenance_url.json"))
+_INSTALLER_FILES = _ORIGIN_FILES | {"RECORD", "INSTALLER", "REQUESTED"}
+
+
+class ReadTree(Protocol):
+    """What `reader.read_tree` gives."""
+
+    root: str
+    real_root: str
+    files: Mapping[str, tuple[str, int, int, object]]
+    links: Mapping[str, str]
+    resolved: Mapping[str, str]
+    empty: list[str]
+    special: list[str]
+    texts: Mapping[str, bytes]
+
+
+def layout_of(tree: ReadTree) -> Layout:
+    """The layout of the environment that was read, by its pyvenv.cfg and the folders it has."""
+    python = python_of_pyvenv(parse_pyvenv(_text(tree, "pyvenv.cfg")))
+    if any(path.startswith("Scripts/") for path in tree.files):
+        return layout_for(python, "windows")
+    major_minor = ".".join(python.split(".")[:2])
+    free_threaded = any(path.startswith(f"lib/python{major_minor}t/") for path in (*tree.files, *tree.empty))
+    return layout_for(python + ("t" if free_threaded else ""), "linux")
+
+
+def bytecode_of(tree: ReadTree) -> list[tuple[str, str]]:
+    """The (bytecode, source) pairs of files in `__pycache__` folders, as paths below the root; source "" where gone."""
+    pairs = []
+    for path in tree.files:
+        folder, _, name = path.rpartition("/")
+        if folder.endswith("__pycache__") and name.endswith(".pyc"):
+            source = f"{folder.rpartition('/')[0]}/{name.partition('.')[0]}.py"
+            pairs.append((path, source if source in tree.files else ""))
+    return pairs
+
+
+def observe(
+    tree: ReadTree,
+    *,
+    bytecode: Mapping[str, Finding | None],
+    interpreter: Mapping[str, str],
+    interpreter_layer: str | None,
+) -> Fingerprint:
+    """The fingerprint of what was read.
+
+    `bytecode` answers for each file of `bytecode_of` with a finding, or None for one that is true to its source; one
+    without an answer is a finding too. The interpreter's facts come from whoever could identify it; without them that
+    layer is missing and the environment stays unproven.
+    """
+    return _Observation(tree, layout_of(tree)).fingerprint(bytecode, interpreter, interpreter_layer)
+
+
+def _text(tree: ReadTree, path: str) -> str:
+    return tree.texts.get(path, b"").decode("utf-8", "surrogateescape")
+
+
+class _Observation:
+    """One pass over a tree; each step adds facts or findings."""
+
+    def __init__(self, tree: ReadTree, layout: Layout) -> None:
+        self.tree = tree
+        self.layout = layout
+        self.facts: dict[str, FileFact] = {}
+        self.findings: list[Finding] = []
+        self.groups: dict[str, list[str]] = {}
+        self.python = ""
+        names = {path for path in (*tree.links, *tree.files) if self._is_python(path)}
+        self.interpreters = {
+            f"{base}/{name}".encode("utf-8", "surrogateescape")
+            for base in (tree.root, tree.real_root)
+            for name in names
+        }
+
+    def fingerprint(
+        self, bytecode: Mapping[str, Finding | None], interpreter: Mapping[str, str], interpreter_layer: str | None
+    ) -> Fingerprint:
+        self.python = interpreter.get("version", "")
+        self._place_files()
+        self._place_links()
+        self._check_bytecode(bytecode)
+        distributions = self._distributions()
+        self._check_ownership()
+        startup = self._startup()
+        layers = {
+            "set": set_digest((dist.name, dist.version) for dist in distributions),
+            "files": files_digest(self.facts),
+            "startup": startup_digest(startup),
+        }
+        if interpreter_layer is None:
+            self._find("interpreter-unknown", "scripts/python", "its base interpreter can't be identified", "unproven")
+        else:
+            layers["interpreter"] = interpreter_layer
+        return Fingerprint(
+            layers=layers,
+            distributions=distributions,
+            files=self.facts,
+            startup=tuple(sorted(set(startup))),
+            interpreter=interpreter,
+            findings=tuple(sorted(self.findings)),
+        )
+
+    def _find(self, code: str, path: str, message: str, level: str = "mismatch") -> None:
+        self.findings.append(Finding(code, path, message, level))
+
+    def _is_python(self, path: str) -> bool:
+        folder, _, name = path.rpartition("/")
+        return folder == self.layout.scripts and _PYTHON.match(name) is not None
+
+    def _left_out(self, path: str) -> bool:
+        """Whether a file belongs to the environment itself (and is checked otherwise), not to a distribution."""
+        folder, _, name = path.rpartition("/")
+        if not folder:
+            return name in _ROOT_FILES
+        return folder == self.layout.scripts and (_PYTHON.match(name) or _SUPPORT.match(name)) is not None
+
+    def _place_files(self) -> None:
+        site = self.layout.site + "/"
+        for path, (sha256, size, mode, _status) in self.tree.files.items():
+            if mode & 0o6002:
+                self._find("mode", self.layout.logical(path), f"its mode {mode & 0o7777:o} is setuid or world-writable")
+            if path.startswith(site):
+                folder, _, name = path.rpartition("/")
+                if folder.endswith("__pycache__") and name.endswith(".pyc"):
+                    continue
+                if folder.endswith(".dist-info") and name in _INSTALLER_FILES:
+                    self._check_installer_file(path, name)
+                    continue
+                self.facts["site/" + path[len(site) :]] = FileFact("f", sha256, size)
+            elif not self._left_out(path) and not (path.endswith(".pyc") and "/__pycache__/" in path):
+                self._place_outside(path, sha256, size, mode)
+        for path in self.tree.special:
+            self._find("special-file", self.layout.logical(path), "is a FIFO, socket or device")
+        for path in self.tree.empty:
+            if path.startswith(site):
+                self._find("empty-folder", self.layout.logical(path), "is a folder without files", "note")
+
+    def _place_outside(self, path: str, sha256: str, size: int, mode: int) -> None:
+        logical = self.layout.logical(path)
+        fact = FileFact("f", sha256, size)
+        if logical.startswith("scripts/"):
+            if not mode & 0o111:
+                self._find("not-executable", logical, "is a script without its executable bit")
+            parsed = parse_script(self.tree.texts.get(path, b""), self.interpreters)
+            if isinstance(parsed, Launcher):
+                fact = FileFact("e", f"{parsed.module}:{parsed.attr}")
+            elif isinstance(parsed, RewrittenScript):
+                fact = FileFact("s", parsed.sha256, parsed.size)
+        self.facts[logical] = fact
+
+    def _place_links(self) -> None:
+        for path, target in self.tree.links.items():
+            if self._is_python(path) or (path == "lib64" and target.rstrip("/") in ("lib", f"{self.tree.root}/lib")):
+                continue
+            self.facts[self.layout.logical(path)] = FileFact("l", target)
+        ends = {end for path, end in self.tree.resolved.items() if self._is_python(path)}
+        if len(ends) > 1:
+            self._find("interpreter-links", "scripts/python", f"its names lead to different files: {sorted(ends)}")
+
+    def _check_installer_file(self, path: str, name: str) -> None:
+        logical = self.layout.logical(path)
+        text = _text(self.tree, path)
+        if name == "INSTALLER" and not re.fullmatch(r"[\w.+-]{1,64}\s*", text):
+            self._find("installer-file", logical, "is not one word")
+        elif name == "REQUESTED" and text.strip():
+            self._find("installer-file", logical, "is not empty")
+        elif name in _ORIGIN_FILES:
+            try:
+                origin = json.loads(text)
+            except ValueError:
+                origin = None
+            if not isinstance(origin, dict):
+                self._find("origin", logical, "is not the JSON object that it should be")
+            elif name == "direct_url.json" and "archive_info" not in origin:
+                self._find("origin", logical, "says that it was installed from a folder or a repository, not from a wheel")
+            else:
+                self._find("origin", logical, "says where it was installed from; its files are compared", "note")
+
+    def _check_bytecode(self, bytecode: Mapping[str, Finding | None]) -> None:
+        for path, _source in bytecode_of(self.tree):
+            if path not in bytecode:
+                self._find("bytecode", self.layout.logical(path), "is bytecode that nobody compared with its source")
+            elif (finding := bytecode[path]) is not None:
+                self.findings.append(finding._replace(path=self.layout.logical(path)))
+
+    def _distributions(self) -> tuple[Distribution, ...]:
+        identities: dict[str, tuple[str, str]] = {}
+        for path, content in self.tree.texts.items():
+            folder, _, name = path.rpartition("/")
+            if name != "METADATA" or folder.rpartition("/")[0] != self.layout.site:
+                continue
+            raw_name, version = metadata_identity(content)
+            canonical = canonical_name(raw_name)
+            if canonical in identities:
+                self._find("twin-distributions", self.layout.logical(path), f"is a second {canonical}")
+                canonical = f"{canonical}#{folder.rpartition('/')[2]}"
+            identities[canonical] = (version, folder)
+            self.groups[canonical] = self._recorded(folder)
+        digests, roots = digests_by_owner(self.facts, self.groups), owned_roots(self.groups)
+        return tuple(
+            Distribution(name=name, version=version, files=digests[name], roots=roots[name])
+            for name, (version, _folder) in sorted(identities.items())
+        )
+
+    def _recorded(self, dist_info: str) -> list[str]:
+        """The logical paths of the files that a distribution's RECORD lists and that are there; RECORD is checked."""
+        record = f"{dist_info}/RECORD"
+        where = self.layout.logical(record)
+        if record not in self.tree.texts:
+            self._find("record-missing", where, "is not there: its distribution's files belong to nothing")
+            return []
+        try:
+            rows = parse_record(self.tree.texts[record])
+        except ValueError as error:
+            self._find("record-unreadable", where, f"is no CSV: {error}")
+            return []
+        site = self.layout.site + "/"
+        owned: dict[str, None] = {}
+        for row, field, _size in rows:
+            plain = not row.startswith("/") and "//" not in row and "./" not in row
+            path = site + row if plain else posixpath.normpath(site + row.replace("\\", "/"))
+            if path.startswith(("../", "/")) or row.startswith("/"):
+                self._find("record-escape", where, f"has a row that leaves the environment: {row}")
+                continue
+            fact = self.tree.files.get(path)
+            if fact is None:
+                if not row.endswith(".pyc") and path not in self.tree.links:
+                    self._find("record-ghost", self.layout.logical(path), f"is a row of {where} without a file")
+            elif field and path != record and hex_of_record_hash(field) not in (None, fact[0]):
+                self._find("record-hash", self.layout.logical(path), f"is not what {where} says")
+            owned["site/" + row if plain else self.layout.logical(path)] = None
+        return [path for path in owned if path in self.facts]
+
+    def _check_ownership(self) -> None:
+        owned = {path for paths in self.groups.values() for path in paths}
+        for path in self.facts.keys() - owned:
+            self._find("unowned", path, "is owned by nothing")
+
+    def _startup(self) -> list[str]:
+        keys = parse_pyvenv(_text(self.tree, "pyvenv.cfg"))
+        actual = self.python.removesuffix("t")
+        if actual and python_of_pyvenv(keys) != actual:
+            self._find("pyvenv-version", "data/pyvenv.cfg", f"says {python_of_pyvenv(keys)}, its interpreter is {actual}")
+        lines = pyvenv_lines(keys)
+        for path, content in self.tree.texts.items():
+            logical = self.layout.logical(path)
+            if is_startup_file(logical):
+                lines += startup_lines(logical, content)
+        for path, target in self.tree.links.items():
+            logical = self.layout.logical(path)
+            if is_startup_file(logical):
+                lines.append(f"{logical}\0link\0{target}")
+        return lines

@@ -1,0 +1,268 @@
+"""Lock and cells to plans: which artifact each cell gets, or every reason why a cell can't be had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from lockproof.artifacts import Artifact, Plan
+from lockproof.errors import LockError
+from lockproof.locks import INSTALLABLE_ADVICE, raise_together, sha256_of, wheel_name
+from lockproof.locks.pylock import file_urls
+from lockproof.platforms import compatible_tags, marker_environment, parse_python
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from packaging.markers import Environment
+    from packaging.pylock import Package, PackageWheel, Pylock
+    from packaging.tags import Tag
+
+    from lockproof.locks import Lock
+    from lockproof.matrix import Cell
+    from lockproof.platforms import Platform
+
+_TOLD = 12  # tags listed in a message
+_AGAIN = "Correct the lock, or make it again."
+_COVER = "Make the lock again so that it covers this Python and platform."
+_LEAVE_OUT = "Or leave the cell out (cells: exclude)."
+
+
+def plan_cells(lock: Lock, cells: Sequence[Cell]) -> tuple[Plan, ...]:
+    """One plan a cell, in their order, each the selection that PEP 751 prescribes for that cell, wheels only.
+
+    `packaging.pylock.Pylock.select` selects, with the cell's own markers and tags and never those of this
+    process. `cell.groups` takes the place of the lock's default groups; None leaves them. Raises LockError,
+    or a ProblemsError of several, telling all that is wrong for all cells: a lock that excludes a cell,
+    unknown extras and groups, two entries of one distribution, and distributions without a wheel for a cell.
+    """
+    planner = _Planner(lock)
+    plans = [plan for cell in cells if (plan := planner.plan(cell))]
+    raise_together(planner.problems())
+    return tuple(plans)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class _Refusal:
+    """Why cells can't be planned; `index` is the package's, -1 for the whole lock. In the lock's order."""
+
+    index: int
+    what: str
+    why: str
+    remedy: str
+
+
+class _Planner:
+    """Plans cell after cell, parsing each wheel name and making each platform's tags once."""
+
+    def __init__(self, lock: Lock) -> None:
+        import packaging  # late: packaging takes 80 ms
+
+        self._lock = lock
+        self._selector = f"packaging {packaging.__version__}"
+        self._narrowed: dict[tuple[str, Platform], tuple[Pylock, list[Tag], Environment]] = {}
+        self._refused: dict[_Refusal, list[str]] = {}
+        self._tagged = [_tagged(package) for package in lock.pylock.packages]
+
+    def problems(self) -> Iterator[LockError]:
+        """One error for each reason, naming all the cells that it holds for, in the lock's order."""
+        for refusal in sorted(self._refused):
+            place = self._lock.path if refusal.index < 0 else self._lock.place(refusal.index)
+            what = f"{refusal.what} for {', '.join(self._refused[refusal])}"
+            yield LockError(what, where=place, why=refusal.why, remedy=refusal.remedy)
+
+    def plan(self, cell: Cell) -> Plan | None:
+        """The plan of a cell; None, or one with holes, after noting what is wrong with it."""
+        from packaging.markers import UndefinedComparison, UndefinedEnvironmentName  # late, as above
+        from packaging.pylock import PylockSelectError
+
+        pylock, tags, environment = self._view(cell)
+        refusals = list(_unknown_names(self._lock, cell))
+        try:
+            refusals += _exclusions(pylock, environment)
+            if not refusals:
+                return self._select(cell, pylock, tags, environment)
+        except PylockSelectError as error:
+            refusals += _clashes(self._lock, cell, environment) or [_whole("the lock can't be planned", str(error))]
+        except (UndefinedComparison, UndefinedEnvironmentName) as error:
+            refusals.append(_whole("the lock can't be planned", f"a marker can't be evaluated ({error})"))
+        for refusal in refusals:
+            self._refuse(cell, refusal)
+        return None
+
+    def _refuse(self, cell: Cell, refusal: _Refusal) -> None:
+        self._refused.setdefault(refusal, []).append(cell.id)
+
+    def _view(self, cell: Cell) -> tuple[Pylock, list[Tag], Environment]:
+        """The lock without wheels that don't fit the cell's Python and platform, and their tags and markers.
+
+        `select` ignores wheels whose tags don't fit, so that leaving them out changes nothing but the time:
+        it would parse each name again for each cell. It refuses a package that keeps none and has no sdist; a
+        stand-in lets it go on, so that all holes are found at once.
+        """
+        key = (cell.python, cell.platform)
+        if key not in self._narrowed:
+            python = parse_python(cell.python)
+            tags = compatible_tags(python, cell.platform)
+            supported = frozenset(tags)
+            packages = [
+                _narrowed(package, wheels, supported)
+                for package, wheels in zip(self._lock.pylock.packages, self._tagged, strict=True)
+            ]
+            pylock = replace(self._lock.pylock, packages=packages)
+            self._narrowed[key] = (pylock, tags, marker_environment(python, cell.platform))
+        return self._narrowed[key]
+
+    def _select(self, cell: Cell, pylock: Pylock, tags: list[Tag], environment: Environment) -> Plan:
+        from packaging.pylock import PackageWheel  # late, as above
+
+        selected = pylock.select(environment=environment, tags=tags, extras=cell.extras, dependency_groups=cell.groups)
+        index_of = {id(package): index for index, package in enumerate(pylock.packages)}
+        artifacts = []
+        for package, file in selected:
+            index = index_of[id(package)]
+            if not isinstance(file, PackageWheel):
+                self._refuse(cell, _hole(self._lock, index))
+            elif isinstance(artifact := _artifact(self._lock, index, file), Artifact):
+                artifacts.append(artifact)
+            else:
+                self._refuse(cell, artifact)
+        return Plan(
+            cell=cell,
+            artifacts=tuple(sorted(artifacts, key=lambda artifact: artifact.name)),
+            selector=self._selector,
+        )
+
+
+def _tagged(package: Package) -> list[tuple[PackageWheel, frozenset[Tag]]]:
+    """The wheels of a package with their tags; a wheel whose name says none fits nowhere."""
+    named = [(wheel, wheel_name(wheel.filename)) for wheel in package.wheels or ()]
+    return [(wheel, name.tags) for wheel, name in named if name]
+
+
+def _narrowed(
+    package: Package, wheels: Sequence[tuple[PackageWheel, frozenset[Tag]]], supported: frozenset[Tag]
+) -> Package:
+    from packaging.pylock import PackageSdist  # late, as above
+
+    if not package.wheels:
+        return package
+    fitting = [wheel for wheel, tags in wheels if not tags.isdisjoint(supported)]
+    stand_in = package.sdist or PackageSdist(name="no wheel fits", hashes={})
+    return replace(package, wheels=fitting or None, sdist=package.sdist if fitting else stand_in)
+
+
+def _artifact(lock: Lock, index: int, wheel: PackageWheel) -> Artifact | _Refusal:
+    parts, sha256 = wheel_name(wheel.filename), sha256_of(wheel.hashes)
+    what = f"{wheel.filename} can't be used"
+    if parts is None or sha256 is None:
+        return _Refusal(index=index, what=what, why="it has no valid name or no sha256", remedy=_AGAIN)
+    try:
+        urls = file_urls(wheel, lock.folder)
+    except ValueError as error:
+        return _Refusal(index=index, what=what, why=str(error), remedy=_AGAIN)
+    return Artifact(
+        name=parts.name,
+        version=parts.version,
+        filename=wheel.filename,
+        sha256=sha256,
+        size=wheel.size,
+        urls=urls,
+        where=lock.place(index),
+    )
+
+
+def _whole(what: str, why: str, remedy: str = _AGAIN) -> _Refusal:
+    return _Refusal(index=-1, what=what, why=why, remedy=remedy)
+
+
+def _hole(lock: Lock, index: int) -> _Refusal:
+    """A distribution without a wheel: told with the wheels that the lock has."""
+    package = lock.pylock.packages[index]
+    version = f" {package.version}" if package.version else ""
+    why = "what an sdist builds has no hash in the lock"
+    if not package.wheels:
+        why = f"it has only an sdist, and {why}"
+    else:
+        why = f"its wheels are for {_told_tags(package.wheels)}{f'; {why}' if package.sdist else ''}"
+    remedy = f"{INSTALLABLE_ADVICE} {_LEAVE_OUT}"
+    return _Refusal(index=index, what=f"{package.name}{version} has no wheel", why=why, remedy=remedy)
+
+
+def _unknown_names(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
+    """Extras and groups that a cell asks for and the lock doesn't have."""
+    from packaging.utils import canonicalize_name  # late, as above
+
+    pylock = lock.pylock
+    groups = [*(pylock.dependency_groups or ()), *(pylock.default_groups or ())]
+    for word, asked, known in (
+        ("extra", cell.extras, pylock.extras or ()),
+        ("group", cell.groups or (), groups),
+    ):
+        names = {canonicalize_name(name) for name in known}
+        missing = [name for name in asked if canonicalize_name(name) not in names]
+        if not missing:
+            continue
+        why = f"it has {', '.join(sorted(known))}" if known else f"it has no {word}s"
+        remedy = f"Correct `{word}s` in matrix.yaml, or make the lock again with them."
+        if lock.kind == "requirements":
+            why = f"a requirements file has no {word}s; what it lists is installed, all of it"
+            remedy = f"Take `{word}s` out of matrix.yaml, or lock as pylock.toml."
+        yield _whole(f"the lock has no {word} {', '.join(missing)}, which is asked", why, remedy)
+
+
+def _exclusions(pylock: Pylock, environment: Environment) -> Iterator[_Refusal]:
+    """Why the lock as a whole excludes an environment: PEP 751 wants an error, not a skip."""
+    requires, python = pylock.requires_python, environment["python_full_version"]
+    if requires and not requires.contains(python):
+        why = f"it requires Python {requires}, and this is {python}"
+        yield _whole("the lock is not made", why, f"{_COVER} {_LEAVE_OUT}")
+    if pylock.environments and not any(
+        marker.evaluate(_as_mapping(environment), context="requirement") for marker in pylock.environments
+    ):
+        why = f"its environments are: {'; '.join(map(str, pylock.environments))}"
+        yield _whole("the lock is not made", why, f"{_COVER} {_LEAVE_OUT}")
+
+
+def _as_mapping(environment: Environment) -> dict[str, str | AbstractSet[str]]:
+    return cast("dict[str, str | AbstractSet[str]]", dict(environment.items()))
+
+
+def _clashes(lock: Lock, cell: Cell, environment: Environment) -> list[_Refusal]:
+    """All reasons for which `select` refuses packages; it tells the first only."""
+    groups = (lock.pylock.default_groups or ()) if cell.groups is None else cell.groups
+    names = {"extras": frozenset(cell.extras), "dependency_groups": frozenset(groups)}
+    evaluated = {**_as_mapping(environment), **names}
+    python = environment["python_full_version"]
+    seen: dict[str, int] = {}
+    found = []
+    for index, package in enumerate(lock.pylock.packages):
+        if package.marker and not package.marker.evaluate(evaluated, context="lock_file"):
+            continue
+        if package.requires_python and not package.requires_python.contains(python):
+            why = f"it requires Python {package.requires_python}"
+            found.append(
+                _Refusal(index=index, what=f"{package.name} is not made", why=why, remedy=f"{_COVER} {_LEAVE_OUT}")
+            )
+        if package.name in seen:
+            why = f"the entry at {lock.place(seen[package.name])} applies too"
+            found.append(_Refusal(index=index, what=f"{package.name} is locked twice", why=why, remedy=_AGAIN))
+        seen.setdefault(package.name, index)
+    return found
+
+
+def _told_tags(wheels: Sequence[PackageWheel]) -> str:
+    """The Pythons and platforms of some wheels: `cp310 cp311 on manylinux_2_28_x86_64 win_amd64`."""
+    tags = {tag for wheel in wheels if (parts := wheel_name(wheel.filename)) for tag in parts.tags}
+    return f"{_some(tags, _python_of)} on {_some(tags, lambda tag: tag.platform)}"
+
+
+def _python_of(tag: Tag) -> str:
+    return tag.interpreter if tag.abi in {"none", tag.interpreter} else f"{tag.interpreter}-{tag.abi}"
+
+
+def _some(tags: set[Tag], part: Callable[[Tag], str]) -> str:
+    values = sorted({part(tag) for tag in tags}, key=lambda text: (len(text), text))
+    more = f" and {len(values) - _TOLD} more" if len(values) > _TOLD else ""
+    return " ".join(values[:_TOLD]) + more

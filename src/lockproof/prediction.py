@@ -1,0 +1,153 @@
+"""The fingerprint that a cell must have, from its plan and the manifests of its wheels: nothing is installed."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from lockproof.errors import LockError
+from lockproof.fingerprint import (
+    Distribution,
+    FileFact,
+    Finding,
+    Fingerprint,
+    artifacts_digest,
+    digests_by_owner,
+    files_digest,
+    owned_roots,
+    set_digest,
+    startup_digest,
+)
+from lockproof.launchers import for_python
+from lockproof.startup import pyvenv_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from lockproof.launchers import EntryPointScript
+    from lockproof.layout import Layout
+    from lockproof.manifest import Manifest
+
+
+def predict(
+    manifests: Sequence[Manifest],
+    layout: Layout,
+    *,
+    python: str,
+    os_name: str,
+    interpreter: Mapping[str, str],
+    interpreter_layer: str | None,
+) -> Fingerprint:
+    """What an environment of exactly these wheels is, whoever installs them, wherever.
+
+    `interpreter` and `interpreter_layer` are those of the declared interpreter; None leaves that layer out, for a
+    platform that isn't at hand. Raises LockError, naming both sides, where two distributions put different bytes at
+    one path, or (macOS, Windows) at paths that differ only in case or Unicode form.
+    """
+    files: dict[str, FileFact] = {}
+    owners: dict[str, str] = {}
+    groups: dict[str, Iterable[str]] = {}
+    for manifest in manifests:
+        own = landing_facts(manifest, layout, python)
+        for path in own.keys() & files.keys():
+            if own[path] != files[path]:
+                raise _collision(path, owners[path], manifest)
+        files.update(own)
+        owners.update(dict.fromkeys(own, manifest.name))
+        groups[manifest.name] = own
+    _refuse_file_as_folder(owners)
+    findings = [finding for manifest in manifests for finding in manifest.findings]
+    findings += _twins(owners, os_name)
+    startup = [line for manifest in manifests for line in manifest.startup]
+    startup += pyvenv_lines({})
+    digests, roots = digests_by_owner(files, groups), owned_roots(groups)
+    placed = tuple(
+        Distribution(
+            name=manifest.name,
+            version=manifest.version,
+            files=digests[manifest.name],
+            roots=roots[manifest.name],
+            artifact=(manifest.filename, manifest.sha256),
+        )
+        for manifest in manifests
+    )
+    layers = {
+        "set": set_digest((dist.name, dist.version) for dist in placed),
+        "artifacts": artifacts_digest(placed) or "",
+        "files": files_digest(files),
+        "startup": startup_digest(startup),
+    }
+    if interpreter_layer is not None:
+        layers["interpreter"] = interpreter_layer
+    return Fingerprint(
+        layers=layers,
+        distributions=placed,
+        files=files,
+        startup=tuple(sorted(set(startup))),
+        interpreter=interpreter,
+        findings=tuple(findings),
+    )
+
+
+def landing_facts(manifest: Manifest, layout: Layout, python: str) -> dict[str, FileFact]:
+    """The facts of one wheel's files as they will be observed under that exact Python, by logical path."""
+    facts: dict[str, FileFact] = {}
+    for path, _member, sha256, size, _executable in manifest.files:
+        facts[normal_path(path, layout)] = FileFact("f", sha256, size)
+    for script in manifest.scripts:
+        facts[script.path] = script.fact
+    for launcher in landing_launchers(manifest, python):
+        facts[f"scripts/{launcher.name}"] = FileFact("e", f"{launcher.module}:{launcher.attr}")
+    return facts
+
+
+def landing_launchers(manifest: Manifest, python: str) -> list[EntryPointScript]:
+    """The wrappers that a wheel gets under that exact Python."""
+    major, minor = python.split(".")[:2]
+    return for_python(manifest.launchers, (int(major), int(minor)))
+
+
+def normal_path(path: str, layout: Layout) -> str:
+    """A wheel's logical path as it is observed: its data scheme may reach into another area (`data/bin/x`)."""
+    return layout.logical(path[5:]) if path.startswith("data/") else path
+
+
+def _collision(path: str, first: str, second: Manifest) -> LockError:
+    return LockError(
+        f"{first} and {second.name} {second.version} put different bytes at {path}",
+        why="which of the two would win depends on the installer and on chance",
+        remedy="lock only one of them, or versions that do not share the file",
+    )
+
+
+def _refuse_file_as_folder(owners: Mapping[str, str]) -> None:
+    folders = {}
+    for path, owner in owners.items():
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders[folder] = owner
+            folder = folder.rpartition("/")[0]
+    for path in owners.keys() & folders.keys():
+        raise LockError(
+            f"{owners[path]} has a file at {path}, where {folders[path]} has a folder",
+            remedy="lock only one of them, or versions that do not share the path",
+        )
+
+
+def _twins(owners: Mapping[str, str], os_name: str) -> list[Finding]:
+    """Paths that a case-insensitive or normalising file system takes for one."""
+    seen: dict[str, str] = {}
+    notes = []
+    for path, owner in owners.items():
+        if path.isascii() and path.islower():
+            folded = path
+        else:
+            folded = unicodedata.normalize("NFC", path).casefold()
+        other = seen.setdefault(folded, path)
+        if other == path:
+            continue
+        message = f"{owners[other]}'s {other} and {owner}'s {path} are one file where case or Unicode form don't count"
+        if os_name in ("macos", "windows"):
+            raise LockError(message, remedy="lock versions that do not share the path, or leave this platform out")
+        notes.append(Finding("twin-paths", path, message, "note"))
+    return notes

@@ -1,0 +1,160 @@
+"""From a lock and cells to what every command needs: interpreters, plans, wheels in the store, predictions."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockproof.errors import LockproofError, UnavailableError
+from lockproof.interpreters import find_interpreter
+from lockproof.layout import layout_for
+from lockproof.prediction import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from lockproof.artifacts import Artifact, Plan
+    from lockproof.download import Downloader
+    from lockproof.fingerprint import Fingerprint
+    from lockproof.interpreters import Discovery, Interpreter
+    from lockproof.locks import Lock
+    from lockproof.matrix import Cell
+    from lockproof.store import Store, StoreEntry
+
+_DOWNLOADS = 8  # wheels under way at once
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A cell with everything that is needed to make and prove its environment."""
+
+    plan: Plan
+    interpreter: Interpreter | None
+    entries: tuple[StoreEntry, ...]
+    predicted: Fingerprint
+
+    @property
+    def cell(self) -> Cell:
+        """The cell that the job is for."""
+        return self.plan.cell
+
+
+class Fetching:
+    """Brings wheels into the store, several at once, and tells how far it is.
+
+    `downloader` is called for the first wheel that isn't in the store: a filled store needs no HTTP client.
+    """
+
+    def __init__(
+        self, store: Store, downloader: Callable[[], Downloader], told: Callable[[int, int, int], None]
+    ) -> None:
+        """`told(wheels, total, size)` hears of each wheel that is there and of the bytes downloaded since."""
+        self._store = store
+        self._make_downloader = downloader
+        self._downloader: Downloader | None = None
+        self._told = told
+        self._guard = threading.Lock()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Let every download end at its next chunk; what it has is kept for the next run."""
+        self._stopped = True
+
+    def bring(self, artifacts: Iterable[Artifact]) -> dict[str, StoreEntry | LockproofError]:
+        """The store's entry of each artifact by its sha256, or why there is none."""
+        wanted = {artifact.sha256: artifact for artifact in artifacts}
+        result: dict[str, StoreEntry | LockproofError] = {}
+        missing = []
+        for sha256, artifact in wanted.items():
+            entry = self._store.entry(artifact)
+            if entry is None:
+                missing.append(artifact)
+            else:
+                result[sha256] = entry
+        if not missing:
+            return result
+        self._told(0, len(missing), 0)
+        with ThreadPoolExecutor(_DOWNLOADS) as pool:
+            try:
+                done = pool.map(self._bring_one, missing)
+                for count, (artifact, entry) in enumerate(zip(missing, done, strict=True), 1):
+                    result[artifact.sha256] = entry
+                    self._told(count, len(missing), 0)
+            except BaseException:
+                self.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return result
+
+    def _bring_one(self, artifact: Artifact) -> StoreEntry | LockproofError:
+        try:
+            return self._store.ensure(artifact, lambda folder: self._fetch(artifact, folder))
+        except LockproofError as error:
+            return error
+
+    def _fetch(self, artifact: Artifact, folder: Path) -> Path:
+        with self._guard:
+            if self._downloader is None:
+                self._downloader = self._make_downloader()
+        return self._downloader.fetch(artifact, folder, self._progress)
+
+    def _progress(self, size: int) -> None:
+        if self._stopped:
+            raise UnavailableError("the download was stopped")
+        self._told(-1, -1, size)
+
+
+def find_interpreters(cells: Sequence[Cell], discovery: Discovery) -> dict[str, Interpreter | LockproofError]:
+    """For each exact Python of the cells that run here: the interpreter, or why there is none."""
+    pythons = list(dict.fromkeys(cell.python for cell in cells if cell.on_host and cell.container is None))
+
+    def find(python: str) -> Interpreter | LockproofError:
+        try:
+            return find_interpreter(python, discovery)
+        except LockproofError as error:
+            return error
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(pythons, pool.map(find, pythons), strict=True))
+
+
+def make_job(plan: Plan, wheels: Mapping[str, StoreEntry | LockproofError], interpreter: Interpreter | None) -> Job:
+    """The job of one plan; raises the error of the first wheel that could not be had, or LockError for a collision."""
+    entries = []
+    for artifact in plan.artifacts:
+        entry = wheels[artifact.sha256]
+        if isinstance(entry, LockproofError):
+            raise entry
+        if (entry.manifest.name, entry.manifest.filename) != (artifact.name, entry.manifest.filename):
+            raise LockproofError(
+                f"{artifact.filename} is a wheel of {entry.manifest.name}, not of {artifact.name}", where=artifact.where
+            )
+        entries.append(entry)
+    cell = plan.cell
+    predicted = predict(
+        [entry.manifest for entry in entries],
+        layout_for(cell.python, cell.platform.os),
+        python=cell.python,
+        os_name=cell.platform.os,
+        interpreter=interpreter.identity if interpreter else {},
+        interpreter_layer=interpreter.layer if interpreter else None,
+    )
+    return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
+
+
+def about(job: Job, lock: Lock) -> dict[str, str]:
+    """What a saved prediction says of itself."""
+    return {
+        "cell": job.cell.id,
+        "python": job.cell.python,
+        "platform": job.cell.platform.id,
+        "lock": f"sha256:{lock.sha256}",
+        "selector": job.plan.selector,
+        "verdict": "match",
+    }
+
+

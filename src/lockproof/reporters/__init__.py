@@ -1,0 +1,1 @@
+"""How outcomes are told to people and programs; nothing here decides anything."""

@@ -1,0 +1,109 @@
+"""Fingerprints, proofs and comparisons as plain text: the answer in one sentence first, then what it rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockproof.compare import describe
+from lockproof.fingerprint import LAYERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from lockproof.compare import Comparison, FileDifference, Proof
+    from lockproof.fingerprint import Finding, Fingerprint
+
+_SHOWN = 20  # findings or files a list shows before it says how many more there are
+
+
+def printable(text: str) -> str:
+    """`text` without anything that a terminal would act on, each such sign escaped."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def listing_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """The cells, one a line."""
+    width = max((len(str(row["id"])) for row in rows), default=0)
+    lines = []
+    for row in rows:
+        reason = str(row["reason"]).splitlines() or [""]
+        lines.append(f"{row['id']!s:{width}}  {row['status']!s:<11}  {printable(reason[0])}\n")
+    return "".join(lines)
+
+
+def predictions_text(predictions: Sequence[Fingerprint]) -> str:
+    """What each cell must be."""
+    lines = []
+    for fingerprint in predictions:
+        lines.append(f"{fingerprint.about.get('cell', '')}  {fingerprint.digest}\n")
+        lines += _layer_lines(fingerprint)
+    return "".join(lines)
+
+
+def fingerprint_text(target: str, fingerprint: Fingerprint) -> str:
+    """What an environment is."""
+    lines = [f"{printable(target)}  {fingerprint.digest}\n", *_layer_lines(fingerprint)]
+    lines.append(f"  {len(fingerprint.distributions)} distributions, {len(fingerprint.files)} files\n")
+    lines += _finding_lines(fingerprint.findings, verbose=True)
+    return "".join(lines)
+
+
+def _layer_lines(fingerprint: Fingerprint) -> list[str]:
+    return [f"  {layer:<11}  {fingerprint.layers[layer]}\n" for layer in LAYERS if layer in fingerprint.layers]
+
+
+def proof_text(target: str, against: str, proof: Proof, *, verbose: bool) -> str:
+    """Whether an environment is what it should be."""
+    sentence = {
+        "match": f"match: {target} is, to the byte, what {against} says",
+        "mismatch": f"mismatch: {target} is not what {against} says (layer: {proof.layer or 'findings'})",
+        "unproven": f"unproven: whether {target} is what {against} says could not be found out",
+    }[proof.verdict]
+    return "".join([f"{printable(sentence)}\n", *_finding_lines(proof.findings, verbose=verbose)])
+
+
+def _finding_lines(findings: Iterable[Finding], *, verbose: bool) -> list[str]:
+    shown = [finding for finding in findings if verbose or finding.level != "note"]
+    shown.sort(key=lambda finding: (finding.level == "note", finding.path))
+    lines = [
+        f"  {finding.level}: {printable(finding.path)}: {printable(finding.message)}\n"
+        for finding in (shown if verbose else shown[:_SHOWN])
+    ]
+    if len(shown) > len(lines):
+        lines.append(f"  … and {len(shown) - len(lines)} more (--verbose shows all, --json too)\n")
+    return lines
+
+
+def comparison_text(left: str, right: str, comparison: Comparison, *, verbose: bool) -> str:
+    """How two environments differ: a sentence, then by layer, distribution and file."""
+    lines = [f"{comparison.relation}: {left} and {right}: {comparison.why}\n"]
+    if comparison.layers:
+        lines.append(f"  layers that differ: {', '.join(comparison.layers)}\n")
+    lines += [f"  < {pin}\n" for pin in comparison.only_left]
+    lines += [f"  > {pin}\n" for pin in comparison.only_right]
+    lines += _by_distribution(comparison.files, verbose=verbose)
+    lines += [f"  {side} at start: {' '.join(line.split(chr(0)))}\n" for side, line in comparison.startup]
+    lines += [f"  interpreter {fact}: {a or '-'} | {b or '-'}\n" for fact, a, b in comparison.interpreter]
+    lines += [f"  {side} {finding.path}: {finding.message}\n" for side, finding in comparison.findings]
+    return "".join(printable(line[:-1]) + "\n" for line in lines)
+
+
+def _by_distribution(files: Sequence[FileDifference], *, verbose: bool) -> list[str]:
+    """The files that differ, under the distribution that they belong to."""
+    owners: dict[str, list[FileDifference]] = {}
+    for difference in files:
+        owners.setdefault(difference.owner or "(no distribution)", []).append(difference)
+    lines = []
+    for owner, differences in sorted(owners.items()):
+        lines.append(f"  {owner}: {len(differences)} file{'s' if len(differences) > 1 else ''}\n")
+        shown = differences if verbose else differences[:_SHOWN]
+        for path, _owner, left, right in shown:
+            if left is None or right is None:
+                lines.append(f"    {'<' if right is None else '>'} {path}\n")
+            else:
+                lines.append(f"    {path}: {describe(left)} | {describe(right)}\n")
+        if len(differences) > len(shown):
+            lines.append(f"    … and {len(differences) - len(shown)} more\n")
+    return lines

@@ -1,0 +1,175 @@
+"""A whole run: which cells can run, several at once, none disturbing another, and what they add up to."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockproof.errors import LockproofError
+from lockproof.outcomes import Outcome, exit_code
+from lockproof.preparation import make_job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lockproof.artifacts import Plan
+    from lockproof.cellrun import CellRunner
+    from lockproof.interpreters import Interpreter
+    from lockproof.matrix import Cell
+    from lockproof.outcomes import Listener
+    from lockproof.preparation import Fetching, Job
+    from lockproof.process import Processes
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """All outcomes in the matrix's order, and the exit code of the whole."""
+
+    outcomes: tuple[Outcome, ...]
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """How cells are scheduled: so many at once; stop at the first that isn't right; let what isn't at hand be skipped."""
+
+    jobs: int
+    fail_fast: bool = False
+    skip_missing: bool = False
+
+
+class Runner:
+    """Runs the cells of a matrix for which plans exist."""
+
+    def __init__(
+        self, cells: CellRunner, *, fetching: Fetching, processes: Processes, listener: Listener, policy: Policy
+    ) -> None:
+        """`cells` does the work of one cell, `fetching` brings the wheels of all."""
+        self._cells = cells
+        self._fetching = fetching
+        self._processes = processes
+        self._listener = listener
+        self._policy = policy
+        self._outcomes: dict[str, Outcome] = {}
+
+    def run(self, plans: Sequence[Plan], interpreters: Mapping[str, Interpreter | LockproofError]) -> Result:
+        """Work through all plans. Interrupted, every process group is ended and what is done is still told."""
+        order = [plan.cell for plan in plans]
+        self._listener.begun(order, self._policy.jobs)
+        interrupted = False
+        try:
+            jobs = self._jobs(plans, interpreters)
+            self._run_all(jobs)
+            self._run_contested_alone(jobs)
+        except KeyboardInterrupt:
+            interrupted = True
+            self._processes.end_all()
+            self._fetching.stop()
+        for cell in order:
+            if cell.id not in self._outcomes:
+                why = "interrupted" if interrupted else "not run, since another cell was not right (--fail-fast)"
+                self._done(Outcome(cell=cell, status="skipped", reason=why))
+        outcomes = tuple(self._outcomes[cell.id] for cell in order)
+        return Result(outcomes=outcomes, exit_code=INTERRUPTED if interrupted else exit_code(outcomes))
+
+    def _done(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.cell.id] = outcome
+        self._listener.finished(outcome)
+
+    def _jobs(
+        self, plans: Sequence[Plan], interpreters: Mapping[str, Interpreter | LockproofError]
+    ) -> list[tuple[Cell, Job]]:
+        """The cells that can run here, ready to; every other one gets its outcome."""
+        here: list[tuple[Plan, Interpreter | None]] = []
+        for plan in plans:
+            cell = plan.cell
+            interpreter = interpreters.get(cell.python)
+            if cell.container is not None:
+                self._missing(cell, "container cells are not run by this version: it runs cells of this host only")
+            elif not cell.on_host:
+                here.append((plan, None))
+            elif isinstance(interpreter, LockproofError):
+                self._missing(cell, str(interpreter))
+            else:
+                here.append((plan, interpreter))
+        wheels = self._fetching.bring(artifact for plan, _ in here for artifact in plan.artifacts)
+        jobs: list[tuple[Cell, Job]] = []
+        for plan, interpreter in here:
+            cell = plan.cell
+            try:
+                job = make_job(plan, wheels, interpreter)
+            except LockproofError as error:
+                self._done(Outcome(cell=cell, status="error", reason=str(error), error_code=error.exit_code))
+                continue
+            if cell.on_host:
+                jobs.append((cell, job))
+            else:
+                self._elsewhere(cell, job)
+        return jobs
+
+    def _missing(self, cell: Cell, reason: str) -> None:
+        self._done(Outcome(cell=cell, status="skipped" if self._policy.skip_missing else "unavailable", reason=reason))
+
+    def _elsewhere(self, cell: Cell, job: Job) -> None:
+        status = "skipped" if self._policy.skip_missing else "predicted"
+        reason = f"{cell.platform.id} is not at hand: predicted, to be run where it is"
+        self._done(Outcome(cell=cell, status=status, reason=reason, predicted=job.predicted))
+
+    def _run_all(self, jobs: Sequence[tuple[Cell, Job]]) -> None:
+        if not jobs:
+            return
+        with ThreadPoolExecutor(self._policy.jobs, thread_name_prefix="cell") as pool:
+            futures = [pool.submit(self._cells.run, job) for _, job in jobs]
+            try:
+                for future in as_completed(futures):
+                    if future.cancelled():
+                        continue
+                    outcome = future.result()
+                    self._outcomes[outcome.cell.id] = outcome
+                    if not _is_contested(outcome, jobs) or self._policy.jobs == 1:
+                        self._listener.finished(outcome)
+                    if self._policy.fail_fast and outcome.exit_code:
+                        for other in futures:
+                            other.cancel()
+            except BaseException:
+                self._processes.end_all()  # the cells under way end, and with them the pool
+                for future in futures:
+                    future.cancel()
+                raise
+
+    def _run_contested_alone(self, jobs: Sequence[tuple[Cell, Job]]) -> None:
+        """Run cells again, one at a time, whose mismatch may be another cell's doing.
+
+        Cells that ran at the same time share files through hard links, so an edit by one shows in all. Alone, in a
+        new environment, each shows what it does itself.
+        """
+        if self._policy.jobs == 1:
+            return
+        for cell, job in jobs:
+            outcome = self._outcomes.get(cell.id)
+            if outcome is None or not _is_contested(outcome, jobs):
+                continue
+            self._listener.note(f"{cell.id}: run again alone: a file that it shares with other cells was changed")
+            self._done(self._cells.run(job))
+
+
+def _is_contested(outcome: Outcome, jobs: Sequence[tuple[Cell, Job]]) -> bool:
+    """Whether a cell was proven before its commands, not after, by a file that other cells' environments share."""
+    if outcome.status != "mismatch" or outcome.link not in ("hardlink", "symlink") or outcome.proof is None:
+        return False
+    if not outcome.commands:
+        return False
+    changed = {finding.path for finding in outcome.proof.findings if finding.code == "file-changed"}
+    others = {
+        (path, sha256)
+        for cell, job in jobs
+        if cell.id != outcome.cell.id
+        for entry in job.entries
+        for path, sha256 in entry.files
+        if path in changed
+    }
+    expected = outcome.proof.predicted.files
+    return any((path, expected[path].value) in others for path in changed if path in expected)

@@ -1,0 +1,317 @@
+"""The content-addressed store: each wheel once, under the sha256 that the lock names, unpacked, with its manifest.
+
+    wheels/<ab>/<sha256>/
+        <file name>.whl     the archive, whose sha256 was the lock's when it came
+        manifest.json       what lands where
+        tree/               the files by logical path, read-only
+        seen.json           what each file's lstat was when its bytes were last hashed
+
+An entry appears by one rename of a finished folder, so whoever sees it sees all of it. A file that is not what the
+manifest says is written anew from the archive. Sharing by hard link changes ctime, so whoever links says so (`linked`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockproof.digests import record_hash
+from lockproof.errors import HashMismatchError, LockproofError, UnavailableError
+from lockproof.fingerprint import FileFact, Finding
+from lockproof.launchers import EntryPointScript
+from lockproof.manifest import LandingFile, LandingScript, Manifest
+from lockproof.reader import ChangedDuringRead, read_file, signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from lockproof.artifacts import Artifact
+
+INSTALLER = b"lockproof\n"
+_FORMAT = 1
+
+# (device, inode) to ((size, mtime_ns, ctime_ns), sha256): bytes that were hashed while the file looked like this.
+Known = dict[tuple[int, int], tuple[tuple[int, int, int], str]]
+
+
+class StoreEntry:
+    """One wheel of the store. `files` are (logical path, sha256) of everything in `tree`."""
+
+    def __init__(self, folder: Path, manifest: Manifest, known: Known) -> None:
+        """Read what was seen of the entry's files when they were last hashed into `known`."""
+        self.folder = folder
+        self.tree = f"{folder}/tree"
+        self.archive = folder / manifest.filename
+        self.manifest = manifest
+        self._known = known
+        self._keys: dict[str, tuple[int, int]] = {}
+        self.files = [(file.path, file.sha256) for file in manifest.files] + installer_files(manifest)
+        self._members = {file.path: file.member for file in manifest.files}
+        self._load_seen()
+
+    def _load_seen(self) -> None:
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            seen = json.loads((self.folder / "seen.json").read_text())
+            for path, sha256 in self.files:
+                device, inode, size, mtime, ctime = seen[path]
+                self._known[device, inode] = ((size, mtime, ctime), sha256)
+                self._keys[path] = (device, inode)
+
+    def save_seen(self) -> None:
+        """Keep what is known of the files for the next process; a store that can't be written to is no error."""
+        seen = {path: [*key, *self._known[key][0]] for path, key in self._keys.items() if key in self._known}
+        with suppress(OSError):
+            write_atomically(self.folder / "seen.json", json.dumps(seen).encode())
+
+    def is_known(self, path: str, sha256: str, status: os.stat_result) -> bool:
+        """Whether the file's bytes are known to be right, by its lstat result."""
+        key = (status.st_dev, status.st_ino)
+        return self._known.get(key) == ((status.st_size, status.st_mtime_ns, status.st_ctime_ns), sha256)
+
+    def linked(self, path: str, sha256: str, before: os.stat_result, after: os.stat_result) -> bool:
+        """Enter that a hard link was just made: only ctime may have moved. False where more than that did."""
+        if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
+            return False
+        self._enter(path, sha256, after)
+        return True
+
+    def _enter(self, path: str, sha256: str, status: os.stat_result) -> None:
+        key = (status.st_dev, status.st_ino)
+        self._known[key] = (signature(status), sha256)
+        self._keys[path] = key
+
+    def verify(self, files: Iterable[tuple[str, str]] | None = None) -> list[str]:
+        """Hash the given files (all of them by default), replace those that are not right, and name the replaced."""
+        replaced = []
+        for path, sha256 in self.files if files is None else files:
+            real = f"{self.tree}/{path}"
+            try:
+                status = os.lstat(real)
+                digest, _, status = read_file(real, status, keep=False)
+                right = digest == sha256
+            except (OSError, ChangedDuringRead):
+                right = False
+            if not right:
+                self.heal(path, sha256)
+                replaced.append(path)
+                status = os.lstat(real)
+            self._enter(path, sha256, status)
+        return replaced
+
+    def heal(self, path: str, sha256: str) -> None:
+        """Write one file anew from the archive, in one rename; its old bytes stay with whoever shares them."""
+        content = self._original(path)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise LockproofError(
+                f"{path} and the archive it came from are both damaged",
+                where=str(self.folder),
+                remedy="remove that folder: the wheel will be fetched again",
+            )
+        real = f"{self.tree}/{path}"
+        executable = next((file.executable for file in self.manifest.files if file.path == path), False)
+        os.makedirs(os.path.dirname(real), exist_ok=True)  # noqa: PTH103, PTH120 - strings, as everywhere here
+        if os.path.isdir(real) and not os.path.islink(real):  # noqa: PTH112, PTH114
+            shutil.rmtree(real)
+        write_atomically(Path(real), content, 0o555 if executable else 0o444)
+
+    def heal_script(self, path: str) -> None:
+        """Write a `.data/scripts` file anew from the archive."""
+        from lockproof.unpack import reread  # zipfile is needed by damaged entries only
+
+        member = next(script.member for script in self.manifest.scripts if script.path == path)
+        write_atomically(Path(self.tree, path), reread(self.archive, member), 0o555)
+
+    def _original(self, path: str) -> bytes:
+        from lockproof.unpack import reread  # zipfile is needed by damaged entries only
+
+        if path in self._members:
+            return reread(self.archive, self._members[path])
+        return static_record(self.manifest) if path.endswith("/RECORD") else INSTALLER
+
+
+def installer_files(manifest: Manifest) -> list[tuple[str, str]]:
+    """(logical path, sha256) of the two files that we add to a wheel's own: INSTALLER, and RECORD's rows for site."""
+    folder = f"site/{manifest.dist_info}"
+    return [
+        (f"{folder}/INSTALLER", hashlib.sha256(INSTALLER).hexdigest()),
+        (f"{folder}/RECORD", hashlib.sha256(static_record(manifest)).hexdigest()),
+    ]
+
+
+def static_record(manifest: Manifest) -> bytes:
+    """The rows of RECORD that are the same in every environment: those of files in site-packages."""
+    rows = [(file.path[5:], record_hash(file.sha256), file.size) for file in manifest.files if file.path[:5] == "site/"]
+    installer = record_hash(hashlib.sha256(INSTALLER).hexdigest())
+    rows.append((f"{manifest.dist_info}/INSTALLER", installer, len(INSTALLER)))
+    lines = [f"{quoted(path)},{digest},{size}\n" for path, digest, size in sorted(rows)]
+    return "".join([*lines, f"{manifest.dist_info}/RECORD,,\n"]).encode("utf-8", "surrogateescape")
+
+
+def quoted(path: str) -> str:
+    """A path as a CSV field."""
+    return '"' + path.replace('"', '""') + '"' if any(sign in path for sign in ',"\r\n') else path
+
+
+def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Put `content` at `path` by one rename, so that nobody ever sees half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.chmod(mode)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Store:
+    """The store in one folder; safe for any number of processes and threads at once."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is read or written before it is needed."""
+        self.folder = folder
+        self.known: Known = {}
+        self._entries: dict[str, StoreEntry] = {}
+        self._guard = threading.Lock()
+
+    def _place(self, sha256: str) -> Path:
+        return self.folder / "wheels" / sha256[:2] / sha256
+
+    def holds(self, artifact: Artifact) -> bool:
+        """Whether the wheel is there, without looking into it."""
+        return artifact.sha256 in self._entries or (self._place(artifact.sha256) / "manifest.json").exists()
+
+    def entry(self, artifact: Artifact) -> StoreEntry | None:
+        """The wheel's entry; None where there is none, or none that this version can read."""
+        with self._guard:
+            found = self._entries.get(artifact.sha256)
+        if found is not None:
+            return found
+        folder = self._place(artifact.sha256)
+        try:
+            manifest = manifest_from_json((folder / "manifest.json").read_bytes())
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        with self._guard:
+            return self._entries.setdefault(artifact.sha256, StoreEntry(folder, manifest, self.known))
+
+    def ensure(self, artifact: Artifact, fetch: Callable[[Path], Path]) -> StoreEntry:
+        """The wheel's entry, made from what `fetch(folder)` brings when it isn't there yet.
+
+        `fetch` puts the archive into the folder it is given and returns its path, its bytes already checked against
+        the lock; they are checked once more here, so that nothing can get in under a name that isn't its own.
+        Raises what `fetch` raises, LockError for a wheel that must not be installed, UnavailableError for the disk.
+        """
+        if found := self.entry(artifact):
+            return found
+        from filelock import FileLock  # 85 ms, and a filled store never needs it
+
+        place = self._place(artifact.sha256)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            downloads = self.folder / "downloads"
+            downloads.mkdir(exist_ok=True)
+            with FileLock(f"{place}.lock"):
+                if found := self.entry(artifact):
+                    return found
+                self._add(artifact, fetch(downloads), place)
+        except OSError as error:
+            raise UnavailableError(
+                f"{artifact.filename} can't be put into the store", where=str(self.folder), why=error.strerror or str(error),
+                remedy="make room or make it writable, or name another folder with --store or LOCKPROOF_STORE",
+            ) from error  # fmt: skip
+        added = self.entry(artifact)
+        if added is None:
+            raise LockproofError("an entry just made can't be read", where=str(place))
+        return added
+
+    def _add(self, artifact: Artifact, archive: Path, place: Path) -> None:
+        from lockproof.unpack import WheelArchive  # zipfile: a filled store never needs it
+
+        for left in (*place.parent.glob(f".{place.name}.new*"), place):
+            remove_tree(left)  # we hold the lock: whatever is here was left by someone who was killed
+        fresh = place.with_name(f".{place.name}.new{os.getpid()}")
+        fresh.mkdir()
+        try:
+            with archive.open("rb") as stream:
+                actual = hashlib.file_digest(stream, "sha256").hexdigest()
+            if actual != artifact.sha256:
+                raise HashMismatchError(
+                    f"{artifact.filename} is not the locked file", where=artifact.where,
+                    why=f"its sha256 is {actual}, the lock says {artifact.sha256}",
+                )  # fmt: skip
+            with WheelArchive(archive, artifact.filename, artifact.sha256) as wheel:
+                manifest = wheel.unpack(fresh)
+            remove_tree(fresh / "loose")
+            folder = fresh / "tree" / "site" / manifest.dist_info
+            _write_readonly(folder / "INSTALLER", INSTALLER)
+            _write_readonly(folder / "RECORD", static_record(manifest))
+            archive.replace(fresh / artifact.filename)
+            (fresh / "manifest.json").write_bytes(manifest_to_json(manifest))
+            _enter_fresh(fresh, manifest)
+            fresh.rename(place)
+        except BaseException:
+            remove_tree(fresh)
+            archive.unlink(missing_ok=True)
+            raise
+
+    def save_seen(self, artifacts: Iterable[Artifact]) -> None:
+        """Keep what is known of these wheels' files for the next process."""
+        for sha256 in {artifact.sha256 for artifact in artifacts}:
+            if entry := self._entries.get(sha256):
+                entry.save_seen()
+
+    def entries(self) -> Iterator[StoreEntry]:
+        """The entries that this process has used."""
+        return iter(tuple(self._entries.values()))
+
+
+def _write_readonly(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(0o444)
+
+
+def _enter_fresh(folder: Path, manifest: Manifest) -> None:
+    """Write seen.json for files whose bytes were hashed as they were written."""
+    entry = StoreEntry(folder, manifest, {})
+    for path, sha256 in entry.files:
+        entry._enter(path, sha256, os.lstat(f"{entry.tree}/{path}"))  # noqa: SLF001 - the same module
+    entry.save_seen()
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder or file if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def manifest_to_json(manifest: Manifest) -> bytes:
+    """A manifest as it lies in the store."""
+    fields = {field: getattr(manifest, field) for field in manifest.__slots__}
+    return json.dumps({"format": _FORMAT, **fields}).encode()
+
+
+def manifest_from_json(content: bytes) -> Manifest:
+    """Read a manifest back; ValueError, KeyError or TypeError for anything else."""
+    data = json.loads(content)
+    if data.pop("format") != _FORMAT:
+        raise ValueError("another format")
+    return Manifest(
+        name=data["name"],
+        version=data["version"],
+        filename=data["filename"],
+        sha256=data["sha256"],
+        dist_info=data["dist_info"],
+        files=tuple(LandingFile(*row) for row in data["files"]),
+        scripts=tuple(LandingScript(*row[:3], FileFact(*row[3])) for row in data["scripts"]),
+        launchers=tuple(EntryPointScript(*row) for row in data["launchers"]),
+        startup=tuple(data["startup"]),
+        findings=tuple(Finding(*row) for row in data["findings"]),
+    )

@@ -1,0 +1,330 @@
+"""Plans: what select picks for each cell, and every reason why a cell has none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import packaging
+import pytest
+from packaging.markers import Marker
+from packaging.pylock import PackageWheel
+
+from lockproof.artifacts import Artifact, Plan
+from lockproof.errors import LockError, ProblemsError
+from lockproof.locks.matching import to_pylock
+from lockproof.locks.pylock import read_pylock
+from lockproof.locks.requirements import Pin, RequirementsFile
+from lockproof.plan import plan_cells
+from lockproof.platforms import compatible_tags, marker_environment, parse_python
+from support.lockdata import DATA, FOLDER, HEAD, cell, entry, hex_of, listed, package, pylock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockproof.locks import Lock
+    from lockproof.matrix import Cell
+
+PURE = "demo-1.0-py3-none-any.whl"
+
+
+def planned(lock: Lock, *cells: Cell) -> list[list[str]]:
+    """The file names of each cell's plan."""
+    return [[artifact.filename for artifact in plan.artifacts] for plan in plan_cells(lock, cells)]
+
+
+def told(lock: Lock, cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
+    """Where, what and why, of every problem."""
+    with pytest.raises((LockError, ProblemsError)) as caught:
+        plan_cells(lock, cells)
+    error = caught.value
+    problems = error.problems if isinstance(error, ProblemsError) else [error]
+    assert all(isinstance(problem, LockError) and problem.remedy for problem in problems)
+    return [(problem.where, problem.what, problem.why) for problem in problems]
+
+
+def test_a_plan_has_the_artifacts_by_name_with_all_that_is_known() -> None:
+    odd = "A_b-1.0-py3-none-any.whl"
+    lock = pylock(
+        package("zeta", "zeta-2.0rc1-py2.py3-none-any.whl"),
+        f"[[packages]]\nname='a-b'\nversion='1.0'\nwheels=[{entry(odd, path='w/x', size=7, name=odd)}]\n",
+    )
+    one = cell()
+
+    assert plan_cells(lock, [one]) == (
+        Plan(
+            cell=one,
+            artifacts=(
+                Artifact(
+                    name="a-b",
+                    version="1.0",
+                    filename=odd,
+                    sha256=hex_of(odd),
+                    size=7,
+                    urls=("file:///locks/w/x", f"https://files.index.invalid/{odd}"),
+                ),
+                Artifact(
+                    name="zeta",
+                    version="2.0rc1",
+                    filename="zeta-2.0rc1-py2.py3-none-any.whl",
+                    sha256=hex_of("zeta-2.0rc1-py2.py3-none-any.whl"),
+                    urls=("https://files.index.invalid/zeta-2.0rc1-py2.py3-none-any.whl",),
+                ),
+            ),
+            selector=f"packaging {packaging.__version__}",
+        ),
+    )
+    assert [artifact.where for artifact in plan_cells(lock, [one])[0].artifacts] == ["pylock.toml:6", "pylock.toml:3"]
+
+
+def test_each_cell_gets_the_wheel_that_fits_it_best() -> None:
+    names = [
+        "demo-1.0-py3-none-any.whl",
+        "demo-1.0-cp312-cp312-win_amd64.whl",
+        "demo-1.0-cp38-abi3-manylinux_2_17_x86_64.whl",
+        "demo-1.0-cp312-cp312-manylinux2014_x86_64.manylinux_2_28_x86_64.whl",
+        "demo-1.0-cp312-cp312-musllinux_1_2_x86_64.whl",
+    ]
+    found = planned(
+        pylock(package("demo", *names)),
+        cell(),
+        cell("3.11.7"),
+        cell("3.13.0", "windows-x86_64"),
+        cell(platform="windows-x86_64"),
+        cell(platform="linux-x86_64-musl"),
+    )
+
+    assert found == [[names[3]], [names[2]], [names[0]], [names[1]], [names[4]]]
+
+
+def test_the_markers_are_the_cells_and_not_the_hosts() -> None:
+    lock = pylock(
+        package("win", "win-1-py3-none-any.whl", marker="sys_platform == 'win32'"),
+        package("arm", "arm-1-py3-none-any.whl", marker="platform_machine == 'arm64'"),
+        package("old", "old-1-py3-none-any.whl", marker="python_full_version < '3.12'"),
+    )
+
+    assert planned(
+        lock, cell(platform="windows-x86_64"), cell(platform="macos-arm64"), cell("3.11.7"), cell("3.13.0")
+    ) == [["win-1-py3-none-any.whl"], ["arm-1-py3-none-any.whl"], ["old-1-py3-none-any.whl"], []]
+
+
+@pytest.mark.parametrize("name", ["uv.pylock.toml"])
+@pytest.mark.parametrize("python", ["3.11.7", "3.13.0"])
+@pytest.mark.parametrize("platform", ["linux-x86_64", "linux-x86_64-musl", "windows-x86_64"])
+def test_a_plan_equals_the_plain_selection_of_packaging(name: str, python: str, platform: str) -> None:
+    lock = read_pylock((DATA / name).read_text(), name, folder=FOLDER)
+    one = cell(python, platform)
+    version = parse_python(python)
+    selection = lock.pylock.select(
+        environment=marker_environment(version, one.platform), tags=compatible_tags(version, one.platform)
+    )
+
+    assert planned(lock, one) == [sorted(file.filename for _, file in selection if isinstance(file, PackageWheel))]
+
+
+GROUPS = HEAD + "extras = ['fast-io']\ndependency-groups = ['Test']\ndefault-groups = ['main']\n"
+
+
+@pytest.mark.parametrize(
+    ("extras", "groups", "names"),
+    [
+        ((), None, ["base", "main"]),
+        ((), (), ["base"]),
+        ((), ("test",), ["base", "test"]),
+        ((), ("main", "TEST"), ["base", "main", "test"]),
+        (("Fast_IO",), None, ["base", "io", "main"]),
+    ],
+)
+def test_extras_and_groups_are_the_cells_or_the_locks_defaults(
+    extras: tuple[str, ...], groups: tuple[str, ...] | None, names: list[str]
+) -> None:
+    lock = pylock(
+        package("base", "base-1-py3-none-any.whl"),
+        package("main", "main-1-py3-none-any.whl", marker="'main' in dependency_groups"),
+        package("test", "test-1-py3-none-any.whl", marker="'test' in dependency_groups"),
+        package("io", "io-1-py3-none-any.whl", marker="'fast-io' in extras"),
+        head=GROUPS,
+    )
+    [plan] = plan_cells(lock, [cell(extras=extras, groups=groups)])
+
+    assert [artifact.name for artifact in plan.artifacts] == names
+
+
+def test_unknown_extras_and_groups_are_told_with_the_known_ones() -> None:
+    asked = [cell(extras=("x", "fast-io"), groups=("dev",)), cell("3.11.7", extras=("x",), groups=("Dev",))]
+
+    assert told(pylock(package("demo", PURE), head=GROUPS), asked) == [
+        (
+            "pylock.toml",
+            "the lock has no extra x, which is asked for 3.12.1-linux-x86_64, 3.11.7-linux-x86_64",
+            "it has fast-io",
+        ),
+        ("pylock.toml", "the lock has no group Dev, which is asked for 3.11.7-linux-x86_64", "it has Test, main"),
+        ("pylock.toml", "the lock has no group dev, which is asked for 3.12.1-linux-x86_64", "it has Test, main"),
+    ]
+    assert told(pylock(package("demo", PURE)), [cell(groups=("dev",))]) == [
+        ("pylock.toml", "the lock has no group dev, which is asked for 3.12.1-linux-x86_64", "it has no groups"),
+    ]
+
+
+def requirements(marker: str = "", *more: Pin) -> Lock:
+    """A requirements lock of demo 1.0, pure."""
+    one = Pin(
+        name="demo",
+        version="1.0",
+        hashes=(hex_of(PURE),),
+        file="sub/r.txt",
+        line=4,
+        marker=Marker(marker) if marker else None,
+    )
+    files = {("demo", "1.0"): [listed(PURE)], ("demo", "2.0"): [listed("demo-2.0-py3-none-any.whl")]}
+    file = RequirementsFile(path="r.txt", pins=(one, *more))
+    return to_pylock(file, files, sha256="", asked="", folder=FOLDER)
+
+
+def test_a_requirements_lock_has_no_extras_and_groups() -> None:
+    assert planned(requirements(), cell(groups=())) == [[PURE]]
+    assert told(requirements(), [cell(extras=("x",), groups=("y",))]) == [
+        (
+            "r.txt",
+            f"the lock has no {word} {name}, which is asked for 3.12.1-linux-x86_64",
+            f"a requirements file has no {word}s; what it lists is installed, all of it",
+        )
+        for word, name in (("extra", "x"), ("group", "y"))
+    ]
+
+
+def test_two_pins_of_one_name_are_told_with_both_places() -> None:
+    second = Pin(name="demo", version="2.0", hashes=(hex_of("demo-2.0-py3-none-any.whl"),), file="o.txt", line=9)
+
+    assert told(requirements("", second), [cell()]) == [
+        ("o.txt:9", "demo is locked twice for 3.12.1-linux-x86_64", "the entry at sub/r.txt:4 applies too")
+    ]
+    assert planned(requirements("python_version < '3'", second), cell()) == [["demo-2.0-py3-none-any.whl"]]
+
+
+def test_the_version_is_that_of_the_wheel() -> None:
+    local = "demo-1.0+cpu-py3-none-any.whl"
+    pin = Pin(name="demo", version="1.0", hashes=(hex_of(local),), file="r.txt", line=1)
+    lock = to_pylock(
+        RequirementsFile(path="r.txt", pins=(pin,)),
+        {("demo", "1.0"): [listed(local)]},
+        sha256="",
+        asked="",
+        folder=FOLDER,
+    )
+
+    assert [artifact.version for artifact in plan_cells(lock, [cell()])[0].artifacts] == ["1.0+cpu"]
+
+
+def test_a_lock_that_excludes_cells_is_an_error_that_names_them() -> None:
+    head = HEAD + "requires-python = '>=3.12'\nenvironments = [\"sys_platform == 'linux'\", \"os_name == 'x'\"]\n"
+    lock = pylock(package("demo", PURE), head=head)
+    outside = [cell("3.10.13"), cell("3.11.7"), cell(platform="windows-x86_64"), cell(platform="macos-arm64"), cell()]
+
+    assert told(lock, outside) == [
+        (
+            "pylock.toml",
+            "the lock is not made for 3.10.13-linux-x86_64",
+            "it requires Python >=3.12, and this is 3.10.13",
+        ),
+        (
+            "pylock.toml",
+            "the lock is not made for 3.11.7-linux-x86_64",
+            "it requires Python >=3.12, and this is 3.11.7",
+        ),
+        (
+            "pylock.toml",
+            "the lock is not made for 3.12.1-windows-x86_64, 3.12.1-macos-arm64",
+            'its environments are: sys_platform == "linux"; os_name == "x"',
+        ),
+    ]
+    assert planned(lock, cell()) == [[PURE]]
+
+
+def test_packages_that_exclude_or_repeat_are_all_told() -> None:
+    lock = pylock(
+        package("demo", PURE, requires_python=">=3.13"),
+        package("twin", "twin-1-py3-none-any.whl"),
+        package("twin", "twin-2-py3-none-any.whl", marker="os_name == 'posix'"),
+        package("skip", "skip-1-py3-none-any.whl", requires_python="<3", marker="os_name == 'nt'"),
+    )
+
+    assert told(lock, [cell(), cell("3.13.0")]) == [
+        ("pylock.toml:3", "demo is not made for 3.12.1-linux-x86_64", "it requires Python >=3.13"),
+        (
+            "pylock.toml:10",
+            "twin is locked twice for 3.12.1-linux-x86_64, 3.13.0-linux-x86_64",
+            "the entry at pylock.toml:7 applies too",
+        ),
+    ]
+
+
+def test_every_hole_of_every_cell_is_told_with_what_the_lock_has() -> None:
+    lock = pylock(
+        package("built", "built-1.tar.gz", version="1"),
+        package("demo", PURE),
+        package("native", "native-1-cp312-cp312-win_amd64.whl", "native-1-cp312-abi3-macosx_11_0_arm64.whl"),
+        package("both", "both-1.tar.gz", "both-1-cp313-none-any.whl"),
+        package("other", "other-1-cp39-cp39-win32.whl", marker="sys_platform == 'darwin'"),
+    )
+    cells = [cell(), cell("3.13.0"), cell(platform="windows-x86_64")]
+
+    assert told(lock, cells) == [
+        (
+            "pylock.toml:3",
+            "built 1 has no wheel for 3.12.1-linux-x86_64, 3.13.0-linux-x86_64, 3.12.1-windows-x86_64",
+            "it has only an sdist, and what an sdist builds has no hash in the lock",
+        ),
+        (
+            "pylock.toml:11",
+            "native has no wheel for 3.12.1-linux-x86_64, 3.13.0-linux-x86_64",
+            "its wheels are for cp312 cp312-abi3 on win_amd64 macosx_11_0_arm64",
+        ),
+        (
+            "pylock.toml:14",
+            "both has no wheel for 3.12.1-linux-x86_64, 3.12.1-windows-x86_64",
+            "its wheels are for cp313 on any; what an sdist builds has no hash in the lock",
+        ),
+    ]
+
+
+def test_a_long_list_of_tags_is_cut() -> None:
+    names = [f"demo-1.0-cp3{number}-cp3{number}-win32.whl" for number in range(20, 35)]
+    [(_, _, why)] = told(pylock(package("demo", *names)), [cell()])
+
+    assert why == f"its wheels are for {' '.join(f'cp3{number}' for number in range(20, 32))} and 3 more on win32"
+
+
+def test_a_wheel_whose_name_says_no_tags_fits_nowhere() -> None:
+    odd = "demo-1.0-build-py3-none-any.whl"
+    pin = Pin(name="demo", version="1.0", hashes=(hex_of(odd),), file="r.txt", line=1)
+    file = RequirementsFile(path="r.txt", pins=(pin,))
+    lock = to_pylock(file, {("demo", "1.0"): [listed(odd)]}, sha256="", asked="", folder=FOLDER)
+
+    assert [what for _, what, _ in told(lock, [cell()])] == ["demo 1.0 has no wheel for 3.12.1-linux-x86_64"]
+
+
+@pytest.mark.parametrize(
+    ("marker", "why"),
+    [
+        ("extra == 'x'", "a marker can't be evaluated ('extra')"),
+        ("os_name ~= 'x'", "a marker can't be evaluated (Undefined <Op('~=')> on 'posix' and 'x'.)"),
+    ],
+)
+def test_a_marker_that_has_no_answer_is_an_error(marker: str, why: str) -> None:
+    assert told(pylock(package("demo", PURE, marker=marker)), [cell()]) == [
+        ("pylock.toml", "the lock can't be planned for 3.12.1-linux-x86_64", why)
+    ]
+
+
+def test_a_path_without_a_folder_is_an_error() -> None:
+    text = HEAD + f"[[packages]]\nname = 'demo'\nwheels = [{entry(PURE, path=PURE)}]\n"
+    [(where, what, why)] = told(read_pylock(text, "pylock.toml"), [cell()])
+
+    assert (where, what) == ("pylock.toml:3", f"{PURE} can't be used for 3.12.1-linux-x86_64")
+    assert "relative path" in why
+
+
+def test_no_cells_make_no_plans() -> None:
+    assert plan_cells(pylock(package("demo", PURE)), []) == ()
