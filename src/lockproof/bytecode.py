@@ -60,7 +60,7 @@ for bytecode, source in json.load(sys.stdin):
 
 _MEANING = {
     "foreign": ("bytecode-foreign", "is bytecode of another Python, which this one does not load", "note"),
-    "unchecked": ("bytecode-unchecked", "is bytecode that Python would run without ever looking at its source", "mismatch"),
+    "unchecked": ("bytecode-unchecked", "is bytecode that would run whatever its source says", "mismatch"),
     "stale": ("bytecode-stale", "is bytecode of another source, which Python would not load", "note"),
     "false": ("bytecode-false", "is bytecode that does not do what its source says", "mismatch"),
     "unreadable": ("bytecode-unreadable", "is bytecode that can't be compared with its source", "unproven"),
@@ -70,14 +70,16 @@ _MEANING = {
 def check_bytecode(
     root: str, pairs: Sequence[tuple[str, str]], executable: Path | None
 ) -> Mapping[str, Finding | None]:
-    """For each (bytecode, source) pair of paths below `root`, by bytecode path: None where it is true, else a finding."""
+    """For each (bytecode, source) pair of paths below `root`: None where the bytecode is true, else a finding."""
     answers: dict[str, Finding | None] = {}
     comparable = []
     for bytecode, source in pairs:
         if "-pytest-" in bytecode:
-            answers[bytecode] = Finding("bytecode-rewritten", bytecode, "is a test module that pytest rewrote", "unproven")
+            answers[bytecode] = Finding(
+                "bytecode-rewritten", bytecode, "is what pytest made of a test module", "unproven"
+            )
         elif not source:
-            answers[bytecode] = Finding("bytecode-orphan", bytecode, "is bytecode without a source, which is not loaded", "note")
+            answers[bytecode] = Finding("bytecode-orphan", bytecode, "is bytecode without a source: not loaded", "note")
         elif executable is None:
             answers[bytecode] = Finding("bytecode", bytecode, "can't be checked without its interpreter", "unproven")
         else:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 from lockproof.compare import Proof, prove
-from lockproof.environment import disk_error, fill_from_store, make_skeleton
+from lockproof.environment import Order, disk_error, make_environments, make_skeleton
 from lockproof.errors import LockproofError
-from lockproof.inspection import inspect_environment
+from lockproof.inspection import Inspection, inspect_environment
 from lockproof.interpreters import identify
 from lockproof.layout import layout_for
 from lockproof.matrix import substitute_posargs
 from lockproof.outcomes import CommandResult, Outcome
 from lockproof.process import allowed_environment, find_program
+from lockproof.pycache import prepare_bytecode
 from lockproof.workspace import Record
 
 if TYPE_CHECKING:
@@ -31,20 +35,26 @@ if TYPE_CHECKING:
 
 # Modes in which an edit in the environment reaches the store, and through it every environment that shares the file.
 _SHARING = ("hardlink", "symlink")
+_TOGETHER = 8  # environments made in one pass before the first command runs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What the user asked of a run; `project` is where commands start, `app_data` is virtualenv's cache."""
+    """What the user asked of a run; `project` is where commands start, `cache` what projects share."""
 
     project: Path
-    app_data: Path
+    cache: Path
     lock_sha256: str
     environ: Mapping[str, str]
     posargs: Sequence[str] = ()
     recreate: bool = False
     install_only: bool = False
     paranoid: bool = False
+
+    @property
+    def app_data(self) -> Path:
+        """virtualenv's cache."""
+        return self.cache / "virtualenv"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -54,6 +64,7 @@ class _Progress:
     seconds: dict[str, float] = field(default_factory=dict)
     commands: list[CommandResult] = field(default_factory=list)
     mode: str = ""
+    inspection: Inspection | None = None
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -85,6 +96,11 @@ class CellRunner:
         self._discovery = discovery
         self._processes = processes
         self._listener = listener
+        # Making and reading environments is thousands of short system calls: two threads at it only hinder each other.
+        # So one cell at a time does that, while the commands of others run.
+        self._desk = threading.Lock()
+        self._locks: dict[str, FileLock] = {}
+        self._made: dict[str, tuple[str, float]] = {}
 
     def run(self, job: Job) -> Outcome:
         """What came of the cell. An error is an outcome too; only KeyboardInterrupt leaves."""
@@ -98,24 +114,66 @@ class CellRunner:
             problem = disk_error(self._workspace.environment(job.cell.id), error)
             return self._outcome(job, progress, "error", str(problem), error_code=problem.exit_code)
 
+    def create_together(self, jobs: Sequence[Job]) -> None:
+        """Make the environments of cells that have none, in one pass over the store; what fails here is tried alone.
+
+        Each is held from here to the end of its own run. One that another run is using is left for later.
+        """
+        fresh: list[Job] = []
+        for job in jobs:
+            if len(fresh) == _TOGETHER or job.cell.installer != "lockproof" or self._reusable(job):
+                continue
+            lock = self._lock(job)
+            with suppress(Timeout):
+                lock.acquire(timeout=0)
+                self._locks[job.cell.id] = lock
+                fresh.append(job)
+        if len(fresh) < 2:
+            return
+        started = time.monotonic()
+        for job in fresh:
+            self._workspace.forget(job.cell.id)
+            self._listener.phase(job.cell, "creating")
+        try:
+            made = make_environments([self._order(job) for job in fresh], self._options.app_data)
+        except LockproofError:
+            return
+        self._note_replaced(made.replaced)
+        share = (time.monotonic() - started) / len(fresh)
+        for job, mode in zip(fresh, made.links, strict=True):
+            self._made[job.cell.id] = (mode, share)
+
+    def release(self) -> None:
+        """Let go of cells that were made but never run."""
+        for lock in self._locks.values():
+            lock.release()
+        self._locks.clear()
+
+    def _order(self, job: Job) -> Order:
+        if job.interpreter is None:
+            raise LockproofError(f"{job.cell.id} has no interpreter here")
+        folder = self._workspace.environment(job.cell.id)
+        return Order(interpreter=job.interpreter, entries=job.entries, folder=folder, link=job.cell.link)
+
+    def _lock(self, job: Job) -> FileLock:
+        return FileLock(self._workspace.lock(job.cell.id), thread_local=False)
+
     @contextmanager
     def _held(self, job: Job) -> Iterator[None]:
         """Hold the cell, waiting for another run that uses it."""
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self._workspace.lock(job.cell.id))
+        lock = self._locks.pop(job.cell.id, None)
+        if lock is None:
+            lock = self._lock(job)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                self._listener.phase(job.cell, "waiting for another run that uses this cell")
+                while not self._processes.ended and not lock.is_locked:
+                    with suppress(Timeout):
+                        lock.acquire(timeout=1)
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            self._listener.phase(job.cell, "waiting for another run that uses this cell")
-            while not self._processes.ended and not lock.is_locked:
-                try:
-                    lock.acquire(timeout=1)
-                except Timeout:
-                    continue
-        if self._processes.ended:
-            raise KeyboardInterrupt
-        try:
+            if self._processes.ended:
+                raise KeyboardInterrupt
             yield
         finally:
             lock.release()
@@ -127,75 +185,95 @@ class CellRunner:
             return self._outcome(job, progress, proof.verdict, reason, proof)
         if self._options.install_only:
             return self._outcome(job, progress, "passed", "", proof)
+        self._workspace.forget(job.cell.id)  # until the commands are done and the environment is proven again
         failure = self._commands(job, progress)
-        with progress.timed("prove"):
-            self._listener.phase(job.cell, "proving")
-            proof = self._prove(job, again=True)
+        try:
+            proof = self._prove(job, progress, again=True)
+        except LockproofError as error:
+            self._heal(job, progress.mode)
+            reason = f"its commands left no environment that can be read: {error}"
+            return self._outcome(job, progress, "mismatch", reason)
         if proof.verdict != "match":
-            self._workspace.forget(job.cell.id)
-            self._heal(job, proof, progress.mode)
+            self._heal(job, progress.mode)
             reason = f"its commands changed the environment: {_first(proof)}"
             return self._outcome(job, progress, proof.verdict, reason, proof)
         self._keep(job, proof, progress.mode)
         return self._outcome(job, progress, "failed" if failure else "passed", failure, proof)
 
+    def _reusable(self, job: Job) -> Record | None:
+        """The record of an environment that may still be right: of the same prediction, made in the same way."""
+        record = self._workspace.record(job.cell.id)
+        wanted = (job.predicted.digest, job.cell.link, job.cell.installer)
+        if record and not self._options.recreate and (record.digest, record.link, record.installer) == wanted:
+            return record
+        return None
+
     def _ready(self, job: Job, progress: _Progress) -> Proof:
         """An environment that was just proven: the one that is there, if it still is right, else a new one."""
         cell = job.cell
-        record = self._workspace.record(cell.id)
-        wanted = (job.predicted.digest, cell.link, cell.installer)
-        if record and not self._options.recreate and (record.digest, record.link, record.installer) == wanted:
-            with progress.timed("prove"):
-                self._listener.phase(cell, "proving")
-                proof = self._prove(job)
-            if proof.verdict == "match":
-                progress.mode = record.mode
-                return proof
-            self._listener.note(f"{cell.id}: made again, since it is no longer what it was: {_first(proof)}")
-        proof = self._create(job, progress)
-        if proof.verdict == "mismatch" and any([entry.verify() for entry in job.entries]):
+        made = self._made.pop(cell.id, None)
+        if made is not None:
+            progress.mode, progress.seconds["create"] = made
+            proof = self._prove(job, progress)
+        elif (record := self._reusable(job)) and (found := self._prove_old(job, progress)):
+            progress.mode = record.mode
+            proof = found
+        else:
+            proof = self._create(job, progress)
+        if proof.verdict == "mismatch" and [path for entry in job.entries for path in entry.verify()]:
             proof = self._create(job, progress)  # the store was damaged in a way that no lstat shows
         if proof.verdict == "match":
             self._keep(job, proof, progress.mode)
         return proof
 
+    def _prove_old(self, job: Job, progress: _Progress) -> Proof | None:
+        """The proof of an environment that an earlier run made; None where it must be made again."""
+        try:
+            proof = self._prove(job, progress)
+        except LockproofError as error:
+            why = str(error)
+        else:
+            if proof.verdict == "match":
+                return proof
+            why = _first(proof)
+        self._listener.note(f"{job.cell.id}: made again, since it is no longer what it was: {why}")
+        return None
+
     def _create(self, job: Job, progress: _Progress) -> Proof:
-        cell = job.cell
-        folder = self._workspace.environment(cell.id)
-        if job.interpreter is None:
-            raise LockproofError(f"{cell.id} has no interpreter here")
+        cell, order = job.cell, self._order(job)
         self._workspace.forget(cell.id)
-        with progress.timed("create"):
+        with progress.timed("create"), self._desk:
             self._listener.phase(cell, "creating")
-            make_skeleton(job.interpreter, folder, self._options.app_data)
-            progress.mode = self._fill(job, folder)
-        with progress.timed("prove"):
-            self._listener.phase(cell, "proving")
-            return self._prove(job)
+            if cell.installer == "lockproof":
+                made = make_environments([order], self._options.app_data)
+                self._note_replaced(made.replaced)
+                progress.mode = made.links[0]
+            else:
+                from lockproof.installers import install  # few cells need it
 
-    def _fill(self, job: Job, folder: Path) -> str:
-        """Install the plan; returns the link mode that was used."""
-        cell = job.cell
-        if cell.installer != "lockproof":
-            from lockproof.installers import install  # subprocess work that few cells need
+                make_skeleton(order.interpreter, order.folder, self._options.app_data)
+                archives = [entry.archive for entry in job.entries]
+                install(cell.installer, list(zip(job.plan.artifacts, archives, strict=True)), order.folder)
+                progress.mode = "copy"
+        return self._prove(job, progress)
 
-            wheels = [(artifact, entry.archive) for artifact, entry in zip(job.plan.artifacts, job.entries, strict=True)]
-            install(cell.installer, wheels, folder)
-            return "copy"
-        made = fill_from_store(job.entries, cell.python, folder, cell.link, self._store)
-        for path in made.replaced:
+    def _note_replaced(self, replaced: Sequence[str]) -> None:
+        for path in replaced:
             self._listener.note(f"{path} in the store was not what its wheel says, and was replaced")
-        return made.link
 
-    def _prove(self, job: Job, *, again: bool = False) -> Proof:
+    def _prove(self, job: Job, progress: _Progress, *, again: bool = False) -> Proof:
         """Hold the environment against its prediction; `again` looks at the interpreter's own files once more, too."""
-        observed = inspect_environment(
-            self._workspace.environment(job.cell.id),
-            identify=lambda executable: self._identify(executable, job, again=again),
-            store=self._store.folder,
-            known={} if self._options.paranoid else self._store.known,
-        )
-        return prove(job.predicted, observed)
+        with progress.timed("prove"), self._desk:
+            self._listener.phase(job.cell, "proving")
+            progress.inspection = inspect_environment(
+                self._workspace.environment(job.cell.id),
+                identify=lambda executable: self._identify(executable, job, again=again),
+                store=self._store.folder,
+                declared=job.interpreter.executable if job.interpreter else None,
+                known={} if self._options.paranoid else self._store.known,
+                previous=progress.inspection if again else None,
+            )
+            return prove(job.predicted, progress.inspection.fingerprint)
 
     def _identify(self, executable: Path, job: Job, *, again: bool) -> Interpreter | None:
         declared = job.interpreter
@@ -218,15 +296,13 @@ class CellRunner:
         )
         self._workspace.keep(cell.id, record)
 
-    def _heal(self, job: Job, proof: Proof, mode: str) -> None:
-        """Replace the store's copy of every file that was changed through a link to it."""
+    def _heal(self, job: Job, mode: str) -> None:
+        """Put the store right again where an environment's files are the store's own."""
         if mode not in _SHARING:
             return
-        changed = {finding.path for finding in proof.findings}
         for entry in job.entries:
-            suspects = [(path, sha256) for path, sha256 in entry.files if path in changed]
-            for path in entry.verify(suspects):
-                self._listener.note(f"{path} in the store was changed through {job.cell.id}, and was replaced")
+            for path in (*entry.verify(), *entry.prune()):
+                self._listener.note(f"{path} in the store was changed through {job.cell.id}, and was put right")
 
     def _commands(self, job: Job, progress: _Progress) -> str:
         """Run the cell's commands in order; returns why it failed, or nothing."""
@@ -234,6 +310,8 @@ class CellRunner:
         log = self._workspace.log(cell.id)
         log.write_bytes(b"")
         self._workspace.clear_bytecode(cell.id)
+        if job.interpreter:
+            prepare_bytecode(self._workspace.bytecode(cell.id), job.interpreter, self._options.cache / "bytecode")
         environment = self._command_environment(job)
         for command in cell.commands:
             argv = substitute_posargs(command, self._options.posargs)

@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("-C", "--directory", metavar="DIR", default=".", help="work as if started in DIR")
     common.add_argument("--matrix", metavar="FILE", default="matrix.yaml", help="the matrix (default: matrix.yaml)")
-    common.add_argument("--store", metavar="DIR", help="folder of the wheel store and caches (default: the user's cache)")
+    common.add_argument("--store", metavar="DIR", help="folder of the store and caches (default: the user's)")
     common.add_argument("-v", "--verbose", action="store_true", help="print the output of every command, every note")
     common.add_argument("-q", "--quiet", action="store_true", help="print only what is not right, and the last line")
     parser = argparse.ArgumentParser(
@@ -65,13 +65,13 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_run(run: argparse.ArgumentParser) -> None:
     run.usage = "lockproof run [options] [CELL ...] [-- POSARGS ...]"
     run.add_argument("cells", metavar="CELL", nargs="*", help="ids or globs (default: all)")
-    run.add_argument("-j", "--jobs", metavar="N", type=_jobs, default="auto", help="cells at once (default: one a core)")
+    run.add_argument("-j", "--jobs", metavar="N", type=_jobs, default="auto", help="cells at once (default: auto)")
     run.add_argument("--json", metavar="FILE", help="write the report as JSON (- for standard output)")
     run.add_argument("--fail-fast", action="store_true", help="start no further cell after one that is not right")
     run.add_argument("--recreate", action="store_true", help="make every environment anew")
     run.add_argument("--install-only", action="store_true", help="make and prove the environments, run no commands")
     run.add_argument("--skip-missing", action="store_true", help="skip cells whose interpreter or platform is not here")
-    run.add_argument("--paranoid", action="store_true", help="read every byte again instead of trusting unchanged files")
+    run.add_argument("--paranoid", action="store_true", help="read every byte again")
 
 
 def _jobs(text: str) -> int:
@@ -129,12 +129,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LockproofError as error:
         print(f"lockproof: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
-    except KeyboardInterrupt:
-        print("lockproof: interrupted", file=sys.stderr)  # noqa: T201
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        if os.environ.get("LOCKPROOF_DEBUG"):
+            raise
+        text = f"this is a bug in lockproof, and nothing was proven: {type(error).__name__}: {error}"
+        print(f"lockproof: {text}\n  set LOCKPROOF_DEBUG=1 to see where, and report it", file=sys.stderr)  # noqa: T201
+        return 4
+    except KeyboardInterrupt:
+        print("lockproof: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
 
 
 if __name__ == "__main__":

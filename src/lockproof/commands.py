@@ -1,4 +1,4 @@
-"""What each command does: asks the project, and hands values to reporters. Documents go to stdout, the rest to stderr."""
+"""What each command does: asks the project, hands values to reporters. Documents go to stdout, the rest to stderr."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.errors import LockproofError, UsageError
@@ -23,6 +22,7 @@ from lockproof.reporters.text import (
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from lockproof.compare import Comparison, Proof
     from lockproof.interpreters import Interpreter
@@ -34,9 +34,8 @@ _RELATION_EXIT = {"identical": 0, "same files": 0, "same lock": 0, "drift": 3, "
 
 def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
     """Run the command that was parsed; its exit code."""
-    places = Places(
-        folder=resolve_folder(options.directory), matrix=options.matrix, cache=cache_folder(options.store)
-    )
+    folder = resolve_folder(options.directory)
+    places = Places(folder=folder, matrix=options.matrix, cache=cache_folder(options.store, folder))
     project = Project(places, os.environ)
     functions: dict[str, Callable[[argparse.Namespace, Project], int]] = {
         "list": list_cells,
@@ -51,11 +50,9 @@ def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
 
 
 def _progress(options: argparse.Namespace, *, interactive: bool = True) -> Progress:
-    from lockproof.reporters.progress import make_progress
+    from lockproof.reporters.choice import make_progress
 
-    return make_progress(
-        sys.stderr, os.environ, verbose=options.verbose, quiet=options.quiet, interactive=interactive
-    )
+    return make_progress(sys.stderr, os.environ, verbose=options.verbose, quiet=options.quiet, interactive=interactive)
 
 
 def _print_json(document: object) -> None:
@@ -71,8 +68,9 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
     from lockproof.runner import Policy, Runner
 
     cells = project.select(options.cells)
-    if options.json and options.json != "-":
-        _refuse_missing_folder(Path(options.json))
+    report = options.json and options.json != "-" and project.places.folder / options.json
+    if report:
+        _refuse_missing_folder(report)
     plans = project.plans(cells)
     interpreters = project.interpreters(cells)
     try:
@@ -82,13 +80,15 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
             "the project's folder can't be written to", where=str(project.workspace.folder),
             why=error.strerror or str(error), remedy="make it writable, or work in a copy",
         ) from error  # fmt: skip
+    for note in project.lock.notes:
+        sys.stderr.write(f"note: {note}\n")
     processes = Processes()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _progress(options) as listener:
         fetching = project.fetching(listener.fetching)
         wanted = Options(
             project=project.root,
-            app_data=project.places.cache / "virtualenv",
+            cache=project.places.cache,
             lock_sha256=project.lock.sha256,
             environ=project.environ,
             posargs=posargs,
@@ -109,8 +109,11 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
         result = runner.run(plans, interpreters)
         project.store.save_seen(artifact for plan in plans for artifact in plan.artifacts)
         listener.concluded(result.outcomes, result.exit_code)
-    if options.json:
-        _write_json(options.json, report_to_json(result.outcomes, result.exit_code))
+    document = report_to_json(result.outcomes, result.exit_code)
+    if report:
+        _write_json(report, document)
+    elif options.json:
+        _print_json(document)
     return result.exit_code
 
 
@@ -119,16 +122,13 @@ def _refuse_missing_folder(path: Path) -> None:
         raise UsageError("the report can't be written", where=str(path), why="its folder does not exist")
 
 
-def _write_json(named: str, document: object) -> None:
-    if named == "-":
-        _print_json(document)
-        return
+def _write_json(path: Path, document: object) -> None:
     from lockproof.store import write_atomically
 
     try:
-        write_atomically(Path(named).absolute(), json.dumps(document, indent=1).encode() + b"\n")
+        write_atomically(path.absolute(), json.dumps(document, indent=1).encode() + b"\n")
     except OSError as error:
-        raise UsageError("the report can't be written", where=named, why=error.strerror or str(error)) from error
+        raise UsageError("the report can't be written", where=str(path), why=error.strerror or str(error)) from error
 
 
 def list_cells(options: argparse.Namespace, project: Project) -> int:
@@ -204,7 +204,13 @@ def read_target(named: str, project: Project, expected: Interpreter | None = Non
         raise UsageError("this is no target", where=named, why=why, remedy="name a folder or a saved fingerprint")
     trusted = (expected.executable,) if expected else ()
     discovery = replace(project.discovery, trusted=trusted)
-    observed = inspect_environment(path, identify=lambda real: identify(real, discovery), store=project.store.folder)
+    found = inspect_environment(
+        path,
+        identify=lambda real: identify(real, discovery),
+        store=project.store.folder,
+        declared=expected.executable if expected else None,
+    )
+    observed = found.fingerprint
     return replace(observed, about=describe_origin(path.absolute(), observed))
 
 

@@ -1,4 +1,4 @@
-"""Two fingerprints held against each other: a prediction and what is there (`prove`), or two environments (`compare`)."""
+"""Two fingerprints held against each other: a prediction and what is there (`prove`), or two targets (`compare`)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ class Proof:
 
     @property
     def layer(self) -> str:
-        """The first layer that differs; empty where none does."""
-        return next(iter(differing_layers(self.predicted, self.observed)), "")
+        """The first layer that differs, those that both sides have before the others; empty where none does."""
+        differ = differing_layers(self.predicted, self.observed)
+        both = self.predicted.layers.keys() & self.observed.layers.keys()
+        return next((layer for layer in differ if layer in both), next(iter(differ), ""))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,11 +77,13 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
     excused = {(finding.code, finding.path) for finding in predicted.findings}
     findings = [f for f in observed.findings if (f.code, f.path) not in excused]
     named = {finding.path for finding in findings if finding.level == "mismatch"}
-    for difference in file_differences(predicted, observed):
-        if difference.left is not None or difference.path not in named:
-            findings.append(_finding(difference))
+    findings += [
+        _finding(difference)
+        for difference in file_differences(predicted, observed)
+        if difference.left is not None or difference.path not in named
+    ]
     findings += _set_findings(predicted, observed)
-    findings += _startup_findings(predicted, observed, {finding.path for finding in findings})
+    findings += _startup_findings(predicted, observed)
     findings += _interpreter_findings(predicted, observed)
     differ = differing_layers(predicted, observed)
     # A layer that nobody could observe is unproven, not different, as long as all others are equal.
@@ -164,17 +168,16 @@ def _set_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding
     return findings
 
 
-def _startup_findings(predicted: Fingerprint, observed: Fingerprint, named: set[str]) -> list[Finding]:
+def _startup_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:
     """What starts with Python and should not, or no longer does; a file already named elsewhere is named here too."""
+    added, gone = set(observed.startup) - set(predicted.startup), set(predicted.startup) - set(observed.startup)
     findings = []
-    for line in sorted(set(observed.startup) - set(predicted.startup)):
-        path, kind, text = line.split("\0", 2)
-        if kind != "sha256" or path not in named:
-            findings.append(Finding("startup", path, f"runs at start ({kind}): {text}"))
-    for line in sorted(set(predicted.startup) - set(observed.startup)):
-        path, kind, text = line.split("\0", 2)
-        if kind != "sha256" or path not in named:
-            findings.append(Finding("startup", path, f"no longer runs at start ({kind}): {text}"))
+    for words, lines in (("runs at start", added), ("no longer runs at start", gone)):
+        split = [line.split("\0", 2) for line in sorted(lines)]
+        told = {path for path, kind, _ in split if kind != "sha256"}  # each line says more than the file's digest
+        for path, kind, text in split:
+            if kind != "sha256" or path not in told:
+                findings.append(Finding("startup", path, f"{words} ({kind}): {text}"))
     return findings
 
 
@@ -197,9 +200,7 @@ def _fact_differences(left: Mapping[str, str], right: Mapping[str, str]) -> list
 
 def compare(left: Fingerprint, right: Fingerprint) -> Comparison:
     """How two environments differ, and what it means (see `Comparison`)."""
-    layers = tuple(
-        layer for layer in differing_layers(left, right) if layer in left.layers and layer in right.layers
-    )
+    layers = tuple(layer for layer in differing_layers(left, right) if layer in left.layers and layer in right.layers)
     files = file_differences(left, right)
     findings = _one_sided(left.findings, right.findings)
     relation, why = _relation(left, right, layers, files, findings)

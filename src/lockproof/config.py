@@ -190,9 +190,7 @@ def _settings(check: Checker, at: KeyPath, data: dict[str, Value]) -> Settings:
         env=_env(check, (*at, "env"), data.get("env", {})),
         pass_env=_pass_env(check, (*at, "pass_env"), data),
         link=check.choice((*at, "link"), data["link"], LINKS) if "link" in data else None,
-        installer=(
-            check.choice((*at, "installer"), data["installer"], INSTALLERS) if "installer" in data else None
-        ),
+        installer=(check.choice((*at, "installer"), data["installer"], INSTALLERS) if "installer" in data else None),
         timeout=_timeout(check, (*at, "timeout"), data["timeout"]) if "timeout" in data else None,
         container=_container(check, (*at, "container"), data["container"]) if "container" in data else None,
     )
@@ -204,9 +202,7 @@ def _names(check: Checker, at: KeyPath, data: dict[str, Value]) -> tuple[str, ..
         return None
     expected = "a name of letters, digits and . _ - inside"
     items = check.items(at, data[str(key)], _NAMES)
-    return check.once(
-        (item_at, check.pattern(item_at, item, _EXTRA_NAME, expected)) for item_at, item in items
-    )
+    return check.once((item_at, check.pattern(item_at, item, _EXTRA_NAME, expected)) for item_at, item in items)
 
 
 def _commands(check: Checker, at: KeyPath, data: dict[str, Value]) -> tuple[str, ...] | None:
@@ -247,9 +243,7 @@ def _pass_env(check: Checker, at: KeyPath, data: dict[str, Value]) -> tuple[str,
         return None
     items = check.items(at, data["pass_env"], 'a list of names or globs such as [CI, "GITHUB_*"]')
     expected = "a variable's name or a glob, without = and spaces"
-    return check.once(
-        (item_at, check.pattern(item_at, item, _VARIABLE_GLOB, expected)) for item_at, item in items
-    )
+    return check.once((item_at, check.pattern(item_at, item, _VARIABLE_GLOB, expected)) for item_at, item in items)
 
 
 def _timeout(check: Checker, at: KeyPath, value: Value) -> float | None:
@@ -313,9 +307,7 @@ def _include(check: Checker, at: KeyPath, value: Value, default: _DefaultPythons
     platform = check.text((*at, "platform"), entry.get("platform", HOST), _PLATFORM)
     name_at = (*at, "name")
     return Include(
-        python=_python(check, python_at, entry["python"])
-        if "python" in entry
-        else default.the_one(python_at),
+        python=_python(check, python_at, entry["python"]) if "python" in entry else default.the_one(python_at),
         platform=_platform(check, (*at, "platform"), platform),
         name=check.pattern(name_at, entry["name"], _SAFE_NAME, _SAFE) if "name" in entry else "",
         settings=_settings(check, at, entry),

@@ -105,9 +105,7 @@ def load_yaml(text: str, path: str) -> Document:
     except yaml.YAMLError as error:
         raise _plain_error(error, text, path) from None
     if builder.problems:
-        raise MatrixError(
-            "\n".join(f"{path}:{line}:{column}: {what}" for line, column, what in builder.problems)
-        )
+        raise MatrixError("\n".join(f"{path}:{line}:{column}: {what}" for line, column, what in builder.problems))
     root = builder.root
     if root is None or root.value is None:
         raise MatrixError("the file is empty", where=f"{path}:1")
@@ -160,9 +158,7 @@ def _scalar_value(event: yaml.ScalarEvent) -> Value:
     try:
         value = SafeConstructor().construct_object(ScalarNode(tag=str(tag), value=event.value))
     except (ValueError, KeyError, IndexError):
-        raise ValueError(
-            f"{clip(event.value)} isn't of the type {_shown_tag(tag)}; quote it if it is text"
-        ) from None
+        raise ValueError(f"{clip(event.value)} isn't of the type {_shown_tag(tag)}; quote it if it is text") from None
     assert value is None or isinstance(value, bool | int | float)
     return value
 

@@ -12,7 +12,7 @@ from lockproof.digests import record_hash, sha256_hex
 from lockproof.errors import LockproofError, UnavailableError
 from lockproof.launchers import canonical_script_source, render_launcher, render_script
 from lockproof.layout import layout_for
-from lockproof.linking import join, usable_mode
+from lockproof.linking import Joint, join, usable_mode
 from lockproof.prediction import landing_launchers, normal_path
 from lockproof.store import quoted, remove_tree, static_record
 
@@ -21,17 +21,27 @@ if TYPE_CHECKING:
 
     from lockproof.interpreters import Interpreter
     from lockproof.layout import Layout
-    from lockproof.store import Store, StoreEntry
+    from lockproof.store import StoreEntry
 
 # virtualenv keeps process-wide state while it works.
 _SKELETONS = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Made:
-    """How an environment was made: the link mode that `auto` came to, and the store files that had to be replaced."""
+class Order:
+    """An environment to be made: of that interpreter, with those wheels, in that folder, joined as `link` says."""
 
+    interpreter: Interpreter
+    entries: Sequence[StoreEntry]
+    folder: Path
     link: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What came of orders: the link mode that each came to, and the store files that had to be replaced."""
+
+    links: tuple[str, ...]
     replaced: tuple[str, ...]
 
 
@@ -53,6 +63,8 @@ def make_skeleton(interpreter: Interpreter, folder: Path, app_data: Path) -> Non
         with _SKELETONS:
             logging.getLogger("virtualenv").setLevel(logging.ERROR)
             session_via_cli(arguments, setup_logging=False, env=quiet).run()
+        for patch in folder.glob("lib/python*/site-packages/_virtualenv.p*"):
+            patch.unlink()  # for Pythons before 3.10, against distutils settings that break pip: there is no pip here
     except (RuntimeError, SystemExit, ValueError) as error:
         raise LockproofError(f"virtualenv can't make an environment of Python {interpreter.version}", why=str(error),
                              where=str(folder), remedy=f"try: virtualenv {' '.join(arguments)}") from error  # fmt: skip
@@ -68,22 +80,37 @@ def disk_error(folder: Path, error: OSError) -> UnavailableError:
     )  # fmt: skip
 
 
-def fill_from_store(entries: Sequence[StoreEntry], python: str, folder: Path, link: str, store: Store) -> Made:
-    """Put the wheels of a plan into a skeleton, joined as `link` says.
+def make_environments(orders: Sequence[Order], app_data: Path) -> Made:
+    """Make all the environments, those that are joined alike in one pass over the store.
 
-    Raises UnavailableError where the disk says no or a link mode asked for by name can't be had.
+    Raises UnavailableError where the disk says no or a link mode asked for by name can't be had, and then none of them
+    is whole.
     """
-    layout = layout_for(python, "windows" if os.name == "nt" else "linux")
+    modes: list[str] = []
     try:
-        mode = usable_mode(link, store.folder, folder)
-        replaced = join(entries, layout, str(folder), mode, own_record=_has_scripts)
-        for entry in entries:
-            if _has_scripts(entry):
-                _write_scripts_and_record(entry, python, layout, folder)
-        note_link_mode(folder, mode)
+        for order in orders:
+            make_skeleton(order.interpreter, order.folder, app_data)
+            source = order.entries[0].folder / "manifest.json" if order.entries else None
+            modes.append(usable_mode(order.link, source, order.folder))
+        replaced: list[str] = []
+        for mode in dict.fromkeys(modes):
+            alike = [order for order, own in zip(orders, modes, strict=True) if own == mode]
+            joints = [
+                Joint(entries=o.entries, layout=_layout(o.interpreter.version), root=str(o.folder)) for o in alike
+            ]
+            replaced += join(joints, mode, own_record=_has_scripts)
+        for order, mode in zip(orders, modes, strict=True):
+            for entry in order.entries:
+                if _has_scripts(entry):
+                    _write_scripts_and_record(entry, order.interpreter.version, order.folder)
+            note_link_mode(order.folder, mode)
     except OSError as error:
-        raise disk_error(folder, error) from error
-    return Made(link=mode, replaced=tuple(replaced))
+        raise disk_error(orders[min(len(modes), len(orders) - 1)].folder, error) from error
+    return Made(links=tuple(modes), replaced=tuple(replaced))
+
+
+def _layout(python: str) -> Layout:
+    return layout_for(python, "windows" if os.name == "nt" else "linux")
 
 
 def note_link_mode(folder: Path, mode: str) -> None:
@@ -99,18 +126,16 @@ def _has_scripts(entry: StoreEntry) -> bool:
     return bool(manifest.launchers or manifest.scripts or outside)
 
 
-def _write_scripts_and_record(entry: StoreEntry, version: str, layout: Layout, folder: Path) -> None:
-    manifest = entry.manifest
-    python = str(folder / layout.scripts / "python")
-    rows = []
-    for file in manifest.files:
-        if not file.path.startswith("site/"):
-            rows.append((normal_path(file.path, layout), file.sha256, file.size))
+def _write_scripts_and_record(entry: StoreEntry, python: str, folder: Path) -> None:
+    manifest, layout = entry.manifest, _layout(python)
+    program = str(folder / layout.scripts / "python")
+    outside = [file for file in manifest.files if not file.path.startswith("site/")]
+    rows = [(normal_path(file.path, layout), file.sha256, file.size) for file in outside]
     written: dict[str, bytes] = {}
     for script in manifest.scripts:
-        written[script.path] = render_script(python, _script_source(entry, script.path, script.sha256))
-    for launcher in landing_launchers(manifest, version):
-        written[f"scripts/{launcher.name}"] = render_launcher(python, launcher.module, launcher.attr)
+        written[script.path] = render_script(program, _script_source(entry, script.path, script.sha256))
+    for launcher in landing_launchers(manifest, python):
+        written[f"scripts/{launcher.name}"] = render_launcher(program, launcher.module, launcher.attr)
     for path, content in written.items():
         write_script(folder / layout.physical(path), content)
         rows.append((path, sha256_hex(content), len(content)))

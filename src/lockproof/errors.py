@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class LockproofError(Exception):
-    """What went wrong (`what`), at which file, line or key (`where`), for what reason (`why`), what to do (`remedy`)."""
+    """What went wrong (`what`), at which file, line or key (`where`), why, and what to do (`remedy`)."""
 
     exit_code: ClassVar[int] = 2
 

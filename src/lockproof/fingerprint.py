@@ -18,9 +18,10 @@ LAYERS = ("set", "artifacts", "files", "startup", "interpreter")
 
 
 class FileFact(NamedTuple):
-    """What is at one logical path. `kind`: f file, s script of this environment's Python, e entry-point wrapper, l link.
+    """What is at one logical path.
 
-    `value` is a sha256 in hexadecimal (f, s), `module:attr` (e) or the link's target (l); `size` in bytes (f, s), else -1.
+    `kind` is f for a file, s a script of this environment's Python, e an entry-point wrapper, l a link.
+    `value` is a sha256 in hexadecimal (f, s), `module:attr` (e) or the link's target (l); `size` is in bytes, else -1.
     """
 
     kind: str
@@ -34,7 +35,7 @@ class FileFact(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """Something seen that a file's digest does not say. `level`: mismatch, unproven or note (a note changes no verdict)."""
+    """Something seen that no digest says. `level` is mismatch, unproven, or note, which changes no verdict."""
 
     code: str
     path: str
@@ -58,7 +59,7 @@ class Distribution:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fingerprint:
-    """What an environment is, or must be. `about` says which cell, lock and verdict it belongs to and is not digested."""
+    """What an environment is, or must be. `about` says what cell, lock and verdict it has, and is not digested."""
 
     layers: Mapping[str, str]
     distributions: tuple[Distribution, ...]
@@ -78,6 +79,16 @@ class Fingerprint:
 def files_digest(files: Mapping[str, FileFact]) -> str:
     """The digest of the canonical lines of these files, sorted as bytes."""
     return digest_of_lines("lockproof files 1", sorted(fact.line(path) for path, fact in files.items()))
+
+
+def files_digests(files: Mapping[str, FileFact], groups: Mapping[str, Iterable[str]]) -> tuple[str, dict[str, str]]:
+    """The digest of all files, and that of each owner's own paths; a path that two owners share counts for both."""
+    lines = {path: fact.line(path) for path, fact in files.items()}
+    own = {
+        owner: digest_of_lines("lockproof files 1", sorted(lines[path] for path in set(paths) if path in lines))
+        for owner, paths in groups.items()
+    }
+    return digest_of_lines("lockproof files 1", sorted(lines.values())), own
 
 
 def startup_digest(lines: Iterable[str]) -> str:
@@ -100,39 +111,39 @@ def artifacts_digest(distributions: Iterable[Distribution]) -> str | None:
     return digest_of_lines("lockproof artifacts 1", sorted(lines))
 
 
-def digests_by_owner(files: Mapping[str, FileFact], groups: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """The files digest of each owner's own paths; a path that two owners share counts for both."""
-    return {
-        owner: files_digest({path: files[path] for path in paths if path in files}) for owner, paths in groups.items()
-    }
-
-
 def owned_roots(groups: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
     """For each owner the shortest prefixes (folders closed by `/`, or files) below which every path is its own.
 
     Areas such as `site` themselves are never a root.
     """
     of_folder: dict[str, str | None] = {}
+    files_in: dict[str, dict[str, list[str]]] = {}
     for owner, paths in groups.items():
+        inside = files_in[owner] = {}
         for path in paths:
-            folder = path.rpartition("/")[0]
-            while "/" in folder:
-                known = of_folder.get(folder, "")
+            inside.setdefault(path.rpartition("/")[0], []).append(path)
+        for folder in inside:
+            above = folder
+            while "/" in above:
+                known = of_folder.get(above, "")
                 if known is None or known == owner:  # what lies above was settled when this was
                     break
-                of_folder[folder] = None if known else owner
-                folder = folder.rpartition("/")[0]
-    roots: dict[str, tuple[str, ...]] = {}
-    for owner, paths in groups.items():
-        best = set()
-        for path in paths:
-            root, folder = path, path.rpartition("/")[0]
-            while of_folder.get(folder) == owner:
-                root = folder + "/"
-                folder = folder.rpartition("/")[0]
-            best.add(root)
-        roots[owner] = tuple(sorted(best))
-    return roots
+                of_folder[above] = None if known else owner
+                above = above.rpartition("/")[0]
+    return {owner: _roots_of(owner, inside, of_folder) for owner, inside in files_in.items()}
+
+
+def _roots_of(owner: str, inside: Mapping[str, list[str]], of_folder: Mapping[str, str | None]) -> tuple[str, ...]:
+    roots = set()
+    for folder, paths in inside.items():
+        if of_folder.get(folder) != owner:
+            roots.update(paths)
+            continue
+        top = folder
+        while of_folder.get(top.rpartition("/")[0]) == owner:
+            top = top.rpartition("/")[0]
+        roots.add(f"{top}/")
+    return tuple(sorted(roots))
 
 
 def to_json(fingerprint: Fingerprint) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from lockproof.bytecode import check_bytecode
 from lockproof.errors import UnavailableError, UsageError
 from lockproof.fingerprint import Finding
 from lockproof.observation import bytecode_of, layout_of, observe
-from lockproof.reader import ChangedDuringRead, read_tree, signature
+from lockproof.reader import ChangedDuringRead, read_tree
 from lockproof.startup import parse_pyvenv
 
 if TYPE_CHECKING:
@@ -22,20 +22,49 @@ if TYPE_CHECKING:
     from lockproof.store import Known
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """A reading of an environment and its fingerprint; a later one of the same files need not be worked out again."""
+
+    fingerprint: Fingerprint
+    tree: Tree
+    interpreter: Interpreter | None
+
+
 def inspect_environment(
     folder: Path,
     *,
     identify: Callable[[Path], Interpreter | None],
     store: Path | None,
+    declared: Path | None = None,
     known: Known | None = None,
-) -> Fingerprint:
-    """The fingerprint of the virtual environment in `folder`.
+    previous: Inspection | None = None,
+) -> Inspection:
+    """Read the virtual environment in `folder`, and say what its fingerprint is.
 
-    `identify` says which interpreter an executable outside the environment is. Links are followed only below `store`
-    and only where the environment's pyvenv.cfg says that it was joined by links. `known` spares reading files whose
-    bytes were hashed while they looked as they do now; what is read is entered there. Raises UsageError for a folder
-    that is no environment, UnavailableError for one that can't be read or changes meanwhile.
+    `identify` says which interpreter an executable outside the environment is; `declared` is the one it should be.
+    Links are followed only below `store` and only where pyvenv.cfg says that the environment was joined by links.
+    `known` spares reading files whose bytes were hashed while they looked as they do now; what is read is entered there. Where everything is as in
+    `previous`, its fingerprint is the answer. Raises UsageError for a folder that is no environment, UnavailableError
+    for one that can't be read or changes meanwhile.
     """
+    tree = _read(folder, store, known, previous)
+    interpreter, finding = _interpreter_of(tree, identify, declared)
+    if previous and tree is previous.tree and interpreter == previous.interpreter:
+        return Inspection(fingerprint=previous.fingerprint, tree=tree, interpreter=interpreter)
+    answers = check_bytecode(tree.root, bytecode_of(tree), interpreter.executable if interpreter else None)
+    fingerprint = observe(
+        tree,
+        bytecode=answers,
+        interpreter=interpreter.identity if interpreter else {},
+        interpreter_layer=interpreter.layer if interpreter else None,
+    )
+    if finding:
+        fingerprint = replace(fingerprint, findings=(*fingerprint.findings, finding))
+    return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
+
+
+def _read(folder: Path, store: Path | None, known: Known | None, previous: Inspection | None) -> Tree:
     configuration = folder / "pyvenv.cfg"
     if not configuration.is_file():
         raise UsageError(
@@ -45,29 +74,17 @@ def inspect_environment(
     try:
         keys = parse_pyvenv(configuration.read_text(encoding="utf-8", errors="surrogateescape"))
         follow = str((store / "wheels").resolve()) if store and keys.get("lockproof-link") == "symlink" else None
-        tree = read_tree(str(folder.absolute()), known, follow)
+        return read_tree(str(folder.absolute()), known, follow, previous.tree if previous else None)
     except (OSError, ChangedDuringRead) as error:
         why = f"{error} changed while it was read" if isinstance(error, ChangedDuringRead) else str(error)
         raise UnavailableError(
             "the environment can't be read whole", where=str(folder), why=why,
             remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
         ) from error  # fmt: skip
-    if known is not None:
-        for digest, _size, _mode, status in tree.files.values():
-            known[status.st_dev, status.st_ino] = (signature(status), digest)
-    interpreter, finding = _interpreter_of(tree, identify)
-    answers = check_bytecode(tree.root, bytecode_of(tree), interpreter and interpreter.executable)
-    fingerprint = observe(
-        tree,
-        bytecode=answers,
-        interpreter=interpreter.identity if interpreter else {},
-        interpreter_layer=interpreter.layer if interpreter else None,
-    )
-    return replace(fingerprint, findings=(*fingerprint.findings, finding)) if finding else fingerprint
 
 
 def _interpreter_of(
-    tree: Tree, identify: Callable[[Path], Interpreter | None]
+    tree: Tree, identify: Callable[[Path], Interpreter | None], declared: Path | None
 ) -> tuple[Interpreter | None, Finding | None]:
     """The interpreter that the environment's `python` leads to; a finding where it isn't one that can be trusted."""
     python = f"{layout_of(tree).scripts}/python"
@@ -77,6 +94,8 @@ def _interpreter_of(
             return None, Finding("interpreter", "scripts/python", f"leads to {end}, inside the environment")
         interpreter = identify(Path(end))
         if interpreter is None:
+            if declared is not None:
+                return None, Finding("interpreter", "scripts/python", f"leads to {end}, not to {declared}")
             text = f"leads to {end}, which is no interpreter that was found on this machine"
             return None, Finding("interpreter", "scripts/python", text, "unproven")
         return interpreter, None

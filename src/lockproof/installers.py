@@ -103,15 +103,18 @@ def find_tool(name: Literal["pip", "uv"], *, run: Run = run_command) -> ToolVers
         words = done.output.split()
         if done.exit_code == 0 and len(words) > 1 and words[0] == name:
             return ToolVersion(name=name, version=words[1], command=command)
-        tried.append(
-            f"{' '.join(command)} --version ended with {done.exit_code}: {_last_lines(done.output, 1)}"
-        )
+        tried.append(f"{' '.join(command)} --version ended with {done.exit_code}: {_last_lines(done.output, 1)}")
     raise UnavailableError(
         f"{name} was not found",
         why="; ".join(tried) or f"it is neither installed beside {sys.executable} nor on PATH",
         remedy=f"install it where lockproof is installed ({sys.executable} -m pip install {name}), "
         "or use the built-in installer (installer: lockproof)",
     )
+
+
+def install(name: str, wheels: Wheels, environment: Path) -> ToolVersion:
+    """Install verified wheels into a fresh environment with pip or uv, as `name` says; raises UnavailableError."""
+    return install_with_uv(environment, wheels) if name == "uv" else install_with_pip(environment, wheels)
 
 
 def install_with_pip(
@@ -226,9 +229,7 @@ def _start(run: Run, tool: ToolVersion, argv: Sequence[str]) -> CompletedText:
     try:
         return run(argv, _environment())
     except OSError as error:
-        raise UnavailableError(
-            f"{tool} could not be started", where=argv[0], why=str(error.strerror)
-        ) from error
+        raise UnavailableError(f"{tool} could not be started", where=argv[0], why=str(error.strerror)) from error
 
 
 def _failed(tool: ToolVersion, environment: Path, done: CompletedText) -> UnavailableError:

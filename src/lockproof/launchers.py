@@ -279,9 +279,7 @@ def _known_first_lines(interpreter: bytes, encoding: bytes | None) -> Iterator[b
     yield _trampoline(interpreter)  # pip, installer: a long path
     yield _trampoline(b'"' + interpreter + b'"')  # pip: a path with a space
     yield _trampoline(_single_quoted(interpreter))  # uv
-    yield _trampoline(
-        _shell_word(interpreter)
-    )  # virtualenv, this project; installer unless there is a backslash
+    yield _trampoline(_shell_word(interpreter))  # virtualenv, this project; installer unless there is a backslash
     yield _trampoline(_BESIDE_THE_SCRIPT + _single_quoted(name))
 
 

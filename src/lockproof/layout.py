@@ -1,4 +1,4 @@
-"""Where things lie in an environment: logical paths (`site/…`, `scripts/…`, `headers/…`, `data/…`) to real ones and back.
+"""Where things lie: logical paths (`site/…`, `scripts/…`, `headers/…`, `data/…`) to real ones and back.
 
 The logical form is the same on every platform and for every installer, which is what makes fingerprints comparable.
 The schemes are those of a virtual environment (sysconfig's `venv` scheme; headers as pip and uv place them).

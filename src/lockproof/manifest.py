@@ -87,7 +87,8 @@ class Manifest:
 class WheelContents:
     """What an archive holds: its members in order, and the bytes of those that decide about others.
 
-    `texts` has, by member name, the .dist-info files, `.data/scripts` files and startup files.
+    `texts` has, by member name, the .dist-info files, `.data/scripts` files and startup files. A script that does not
+    start with `#!` may be there as b"".
     """
 
     filename: str
@@ -108,7 +109,9 @@ def read_manifest(contents: WheelContents) -> Manifest:
     """The manifest of a wheel; raises LockError, naming the wheel, for one that must not be installed at all."""
     dist_info = _dist_info(contents)
     name, version = _identity(contents, dist_info)
-    unique = {member.name: member for member in contents.members}  # a duplicate's last copy lands, as in every installer
+    unique = {
+        member.name: member for member in contents.members
+    }  # a duplicate's last copy lands, as in every installer
     files: dict[str, LandingFile] = {}
     scripts: list[LandingScript] = []
     points = contents.texts.get(f"{dist_info}/entry_points.txt", b"").decode("utf-8", "replace")
@@ -129,6 +132,7 @@ def read_manifest(contents: WheelContents) -> Manifest:
         files[path] = LandingFile(path, member.name, member.sha256, member.size, executable)
         if is_startup_file(path):
             startup += startup_lines(path, contents.texts[member.name])
+    _refuse_file_as_folder(contents, [*files, *(script.path for script in scripts)])
     return Manifest(
         name=canonical_name(name),
         version=version,
@@ -149,6 +153,18 @@ def _refused(contents: WheelContents, why: str) -> LockError:
         why=why,
         remedy="report it to its maintainers, and lock another version or build of it",
     )
+
+
+def _refuse_file_as_folder(contents: WheelContents, paths: Sequence[str]) -> None:
+    folders = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder not in folders and folder:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    for path in paths:
+        if path in folders:
+            raise _refused(contents, f"it has both a file and a folder at {path}")
 
 
 def _script(path: str, member: Member, contents: WheelContents) -> LandingScript | None:
@@ -190,10 +206,22 @@ def _identity(contents: WheelContents, dist_info: str) -> tuple[str, str]:
         if f"{dist_info}/{needed}" not in contents.texts:
             raise _refused(contents, f"it has no {dist_info}/{needed}")
     name, version = metadata_identity(contents.texts[f"{dist_info}/METADATA"])
-    folder_name = dist_info.removesuffix(".dist-info").partition("-")[0]
-    if not name or not version or canonical_name(name) != canonical_name(folder_name):
+    folder_name, _, folder_version = dist_info.removesuffix(".dist-info").partition("-")
+    same_name = canonical_name(name) == canonical_name(folder_name)
+    if not name or not version or not same_name or not _is_same_version(version, folder_version):
         raise _refused(contents, f"its METADATA says {name!r} {version!r}, which is not its folder {dist_info}")
     return name, version
+
+
+def _is_same_version(left: str, right: str) -> bool:
+    if left == right:
+        return True
+    from packaging.version import InvalidVersion, Version  # 80 ms, and nearly every wheel spells them alike
+
+    try:
+        return Version(left) == Version(right.replace("_", "-"))
+    except InvalidVersion:
+        return False
 
 
 def metadata_identity(metadata: bytes) -> tuple[str, str]:
@@ -251,7 +279,7 @@ def parse_record(content: bytes) -> list[tuple[str, str, str]]:
 
 
 def _findings(contents: WheelContents, dist_info: str, unique: Mapping[str, Member]) -> tuple[Finding, ...]:
-    """What is odd about a wheel but does not keep it from being installed exactly as locked: notes, each naming a member."""
+    """What is odd about a wheel but doesn't keep it from being installed as locked: notes, each naming a member."""
     notes: list[tuple[str, str, str]] = []
     if len(unique) != len(contents.members):
         seen: set[str] = set()
@@ -271,7 +299,8 @@ def _findings(contents: WheelContents, dist_info: str, unique: Mapping[str, Memb
             notes.append(("unknown-scheme", member.name, "has no place in an environment; it does not land"))
     notes += _record_notes(contents.texts[f"{dist_info}/RECORD"], dist_info, unique)
     return tuple(
-        Finding(code, f"site/{path}", f"{contents.filename}: {path} {text}", "note") for code, path, text in sorted(notes)
+        Finding(code, f"site/{path}", f"{contents.filename}: {path} {text}", "note")
+        for code, path, text in sorted(notes)
     )
 
 

@@ -221,9 +221,7 @@ def _given(over: _T | None, base: _T | None) -> _T | None:
     return base if over is None else over
 
 
-def _cell(
-    spec: Spec, host: Platform, *, python: str, platform: Platform | None, values: Sequence[str]
-) -> Cell:
+def _cell(spec: Spec, host: Platform, *, python: str, platform: Platform | None, values: Sequence[str]) -> Cell:
     settings = spec.settings
     for axis, value in zip(spec.axes, values, strict=True):
         settings = settings.overlaid(axis.values[value])
@@ -297,9 +295,7 @@ def _refuse_too_many(spec: Spec) -> None:
         )
 
 
-def _refuse_idle_excludes(
-    spec: Spec, product: Sequence[Cell], included: Sequence[Cell], host: Platform
-) -> None:
+def _refuse_idle_excludes(spec: Spec, product: Sequence[Cell], included: Sequence[Cell], host: Platform) -> None:
     idle = [
         f"{entry.where or spec.path}: cells.exclude[{index}]: matches no cell"
         for index, entry in enumerate(spec.exclude)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from lockproof.digests import hex_of_record_hash
@@ -13,8 +14,7 @@ from lockproof.fingerprint import (
     FileFact,
     Finding,
     Fingerprint,
-    digests_by_owner,
-    files_digest,
+    files_digests,
     owned_roots,
     set_digest,
     startup_digest,
@@ -25,7 +25,7 @@ from lockproof.manifest import metadata_identity, parse_record
 from lockproof.startup import is_startup_file, parse_pyvenv, python_of_pyvenv, pyvenv_lines, startup_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _PYTHON = re.compile(r"python(3(\.\d+)?)?t?(w?\.exe)?$")
 _SUPPORT = re.compile(r"([aA]ctivate|deactivate)(\.(bat|csh|fish|nu|ps1|xsh))?$|activate_this\.py$|pydoc\.bat$")
@@ -37,14 +37,37 @@ _INSTALLER_FILES = _ORIGIN_FILES | {"RECORD", "INSTALLER", "REQUESTED"}
 class ReadTree(Protocol):
     """What `reader.read_tree` gives."""
 
-    root: str
-    real_root: str
-    files: Mapping[str, tuple[str, int, int, object]]
-    links: Mapping[str, str]
-    resolved: Mapping[str, str]
-    empty: list[str]
-    special: list[str]
-    texts: Mapping[str, bytes]
+    @property
+    def root(self) -> str:
+        """The folder that was read, as it was named."""
+
+    @property
+    def real_root(self) -> str:
+        """The same without links."""
+
+    @property
+    def files(self) -> Mapping[str, tuple[str, int, int, object]]:
+        """Path to sha256, size, mode and more."""
+
+    @property
+    def links(self) -> Mapping[str, str]:
+        """Path to target."""
+
+    @property
+    def resolved(self) -> Mapping[str, str]:
+        """For links in the scripts folder: path to where the chain ends."""
+
+    @property
+    def empty(self) -> Sequence[str]:
+        """Folders without entries."""
+
+    @property
+    def special(self) -> Sequence[str]:
+        """FIFOs, sockets, devices."""
+
+    @property
+    def texts(self) -> Mapping[str, bytes]:
+        """The bytes of files that decide about others."""
 
 
 def layout_of(tree: ReadTree) -> Layout:
@@ -84,6 +107,15 @@ def observe(
     return _Observation(tree, layout_of(tree)).fingerprint(bytecode, interpreter, interpreter_layer)
 
 
+@lru_cache(maxsize=4096)
+def _record_rows(record: bytes) -> list[tuple[str, str | None, bool]]:
+    """RECORD's rows as (path, sha256 in hexadecimal, whether the path is plain); environments share most of them."""
+    return [
+        (path, hex_of_record_hash(field) if field else None, not (path.startswith("/") or "//" in path or "./" in path))
+        for path, field, _size in parse_record(record)
+    ]
+
+
 def _text(tree: ReadTree, path: str) -> str:
     return tree.texts.get(path, b"").decode("utf-8", "surrogateescape")
 
@@ -112,12 +144,12 @@ class _Observation:
         self._place_files()
         self._place_links()
         self._check_bytecode(bytecode)
-        distributions = self._distributions()
+        total, distributions = self._distributions()
         self._check_ownership()
         startup = self._startup()
         layers = {
             "set": set_digest((dist.name, dist.version) for dist in distributions),
-            "files": files_digest(self.facts),
+            "files": total,
             "startup": startup_digest(startup),
         }
         if interpreter_layer is None:
@@ -150,7 +182,7 @@ class _Observation:
     def _place_files(self) -> None:
         site = self.layout.site + "/"
         for path, (sha256, size, mode, _status) in self.tree.files.items():
-            if mode & 0o6002:
+            if mode & 0o6002 and not self._left_out(path):
                 self._find("mode", self.layout.logical(path), f"its mode {mode & 0o7777:o} is setuid or world-writable")
             if path.startswith(site):
                 folder, _, name = path.rpartition("/")
@@ -205,7 +237,9 @@ class _Observation:
             if not isinstance(origin, dict):
                 self._find("origin", logical, "is not the JSON object that it should be")
             elif name == "direct_url.json" and "archive_info" not in origin:
-                self._find("origin", logical, "says that it was installed from a folder or a repository, not from a wheel")
+                self._find(
+                    "origin", logical, "says that it was installed from a folder or a repository, not from a wheel"
+                )
             else:
                 self._find("origin", logical, "says where it was installed from; its files are compared", "note")
 
@@ -216,7 +250,8 @@ class _Observation:
             elif (finding := bytecode[path]) is not None:
                 self.findings.append(finding._replace(path=self.layout.logical(path)))
 
-    def _distributions(self) -> tuple[Distribution, ...]:
+    def _distributions(self) -> tuple[str, tuple[Distribution, ...]]:
+        """The digest of all files, and every distribution that has a METADATA file in site-packages."""
         identities: dict[str, tuple[str, str]] = {}
         for path, content in self.tree.texts.items():
             folder, _, name = path.rpartition("/")
@@ -229,11 +264,12 @@ class _Observation:
                 canonical = f"{canonical}#{folder.rpartition('/')[2]}"
             identities[canonical] = (version, folder)
             self.groups[canonical] = self._recorded(folder)
-        digests, roots = digests_by_owner(self.facts, self.groups), owned_roots(self.groups)
-        return tuple(
+        (total, digests), roots = files_digests(self.facts, self.groups), owned_roots(self.groups)
+        distributions = tuple(
             Distribution(name=name, version=version, files=digests[name], roots=roots[name])
             for name, (version, _folder) in sorted(identities.items())
         )
+        return total, distributions
 
     def _recorded(self, dist_info: str) -> list[str]:
         """The logical paths of the files that a distribution's RECORD lists and that are there; RECORD is checked."""
@@ -243,26 +279,28 @@ class _Observation:
             self._find("record-missing", where, "is not there: its distribution's files belong to nothing")
             return []
         try:
-            rows = parse_record(self.tree.texts[record])
+            rows = _record_rows(self.tree.texts[record])
         except ValueError as error:
             self._find("record-unreadable", where, f"is no CSV: {error}")
             return []
         site = self.layout.site + "/"
+        files, facts = self.tree.files, self.facts
         owned: dict[str, None] = {}
-        for row, field, _size in rows:
-            plain = not row.startswith("/") and "//" not in row and "./" not in row
+        for row, digest, plain in rows:
             path = site + row if plain else posixpath.normpath(site + row.replace("\\", "/"))
-            if path.startswith(("../", "/")) or row.startswith("/"):
+            if not plain and (path.startswith(("../", "/")) or row.startswith("/")):
                 self._find("record-escape", where, f"has a row that leaves the environment: {row}")
                 continue
-            fact = self.tree.files.get(path)
+            fact = files.get(path)
             if fact is None:
                 if not row.endswith(".pyc") and path not in self.tree.links:
                     self._find("record-ghost", self.layout.logical(path), f"is a row of {where} without a file")
-            elif field and path != record and hex_of_record_hash(field) not in (None, fact[0]):
+            elif digest is not None and digest != fact[0] and path != record:
                 self._find("record-hash", self.layout.logical(path), f"is not what {where} says")
-            owned["site/" + row if plain else self.layout.logical(path)] = None
-        return [path for path in owned if path in self.facts]
+            logical = "site/" + row if plain else self.layout.logical(path)
+            if logical in facts:
+                owned[logical] = None
+        return list(owned)
 
     def _check_ownership(self) -> None:
         owned = {path for paths in self.groups.values() for path in paths}
@@ -273,7 +311,9 @@ class _Observation:
         keys = parse_pyvenv(_text(self.tree, "pyvenv.cfg"))
         actual = self.python.removesuffix("t")
         if actual and python_of_pyvenv(keys) != actual:
-            self._find("pyvenv-version", "data/pyvenv.cfg", f"says {python_of_pyvenv(keys)}, its interpreter is {actual}")
+            self._find(
+                "pyvenv-version", "data/pyvenv.cfg", f"says {python_of_pyvenv(keys)}, its interpreter is {actual}"
+            )
         lines = pyvenv_lines(keys)
         for path, content in self.tree.texts.items():
             logical = self.layout.logical(path)

@@ -42,7 +42,9 @@ class CommandResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What came of one cell. `status` is one of passed, failed, mismatch, unproven, unavailable, predicted, skipped, error.
+    """What came of one cell.
+
+    `status` is passed, failed, mismatch, unproven, unavailable, predicted, skipped or error.
 
     `error_code` is the exit code of the error behind status `error`. `seconds` has create, prove and run.
     """

@@ -12,8 +12,7 @@ from lockproof.fingerprint import (
     Finding,
     Fingerprint,
     artifacts_digest,
-    digests_by_owner,
-    files_digest,
+    files_digests,
     owned_roots,
     set_digest,
     startup_digest,
@@ -57,10 +56,11 @@ def predict(
         groups[manifest.name] = own
     _refuse_file_as_folder(owners)
     findings = [finding for manifest in manifests for finding in manifest.findings]
+    findings += [note for manifest in manifests for note in _not_executable(manifest, layout)]
     findings += _twins(owners, os_name)
     startup = [line for manifest in manifests for line in manifest.startup]
     startup += pyvenv_lines({})
-    digests, roots = digests_by_owner(files, groups), owned_roots(groups)
+    (total, digests), roots = files_digests(files, groups), owned_roots(groups)
     placed = tuple(
         Distribution(
             name=manifest.name,
@@ -74,7 +74,7 @@ def predict(
     layers = {
         "set": set_digest((dist.name, dist.version) for dist in placed),
         "artifacts": artifacts_digest(placed) or "",
-        "files": files_digest(files),
+        "files": total,
         "startup": startup_digest(startup),
     }
     if interpreter_layer is not None:
@@ -105,6 +105,15 @@ def landing_launchers(manifest: Manifest, python: str) -> list[EntryPointScript]
     """The wrappers that a wheel gets under that exact Python."""
     major, minor = python.split(".")[:2]
     return for_python(manifest.launchers, (int(major), int(minor)))
+
+
+def _not_executable(manifest: Manifest, layout: Layout) -> list[Finding]:
+    """Files that a data scheme puts among the scripts, and whose wheel doesn't mark them executable: so they land."""
+    return [
+        Finding("not-executable", path, f"{manifest.filename} has it without an executable bit", "note")
+        for file in manifest.files
+        if not file.executable and (path := normal_path(file.path, layout)).startswith("scripts/")
+    ]
 
 
 def normal_path(path: str, layout: Layout) -> str:
@@ -139,10 +148,7 @@ def _twins(owners: Mapping[str, str], os_name: str) -> list[Finding]:
     seen: dict[str, str] = {}
     notes = []
     for path, owner in owners.items():
-        if path.isascii() and path.islower():
-            folded = path
-        else:
-            folded = unicodedata.normalize("NFC", path).casefold()
+        folded = path if path.isascii() and path.islower() else unicodedata.normalize("NFC", path).casefold()
         other = seen.setdefault(folded, path)
         if other == path:
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -70,20 +69,21 @@ class Fetching:
         result: dict[str, StoreEntry | LockproofError] = {}
         missing = []
         for sha256, artifact in wanted.items():
-            entry = self._store.entry(artifact)
-            if entry is None:
-                missing.append(artifact)
+            if held := self._store.entry(artifact):
+                result[sha256] = held
             else:
-                result[sha256] = entry
+                missing.append(artifact)
         if not missing:
             return result
         self._told(0, len(missing), 0)
         with ThreadPoolExecutor(_DOWNLOADS) as pool:
             try:
-                done = pool.map(self._bring_one, missing)
-                for count, (artifact, entry) in enumerate(zip(missing, done, strict=True), 1):
+                count = 0
+                for artifact, entry in zip(missing, pool.map(self._bring_one, missing), strict=True):
                     result[artifact.sha256] = entry
-                    self._told(count, len(missing), 0)
+                    if not isinstance(entry, LockproofError):
+                        count += 1
+                        self._told(count, len(missing), 0)
             except BaseException:
                 self.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -94,6 +94,7 @@ class Fetching:
         try:
             return self._store.ensure(artifact, lambda folder: self._fetch(artifact, folder))
         except LockproofError as error:
+            error.where = error.where or artifact.where
             return error
 
     def _fetch(self, artifact: Artifact, folder: Path) -> Path:
@@ -156,5 +157,3 @@ def about(job: Job, lock: Lock) -> dict[str, str]:
         "selector": job.plan.selector,
         "verdict": "match",
     }
-
-

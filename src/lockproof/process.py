@@ -1,4 +1,4 @@
-"""The one place that runs commands: an allow-listed environment, a process group each, output to a log and a listener."""
+"""The one place that runs commands: an allow-listed environment, a process group each, output to a log."""
 
 from __future__ import annotations
 
@@ -169,7 +169,6 @@ def _pump(process: subprocess.Popen[bytes], sink: BinaryIO, listen: Callable[[st
     """Copy a command's output to its log, line by line."""
     if process.stdout is None:
         return
-
 
     with suppress(ValueError, OSError):  # the log was closed, or its disk is full: the command goes on
         for line in process.stdout:

@@ -153,10 +153,10 @@ class Project:
         return jobs
 
 
-def cache_folder(named: str | None) -> Path:
-    """The folder of the store and caches: the one that is named, else the user's cache folder for this program."""
+def cache_folder(named: str | None, folder: Path) -> Path:
+    """The folder of the store and caches: the one that is named, seen from `folder`, else the user's cache folder."""
     if named:
-        return Path(named).absolute()
+        return (folder / Path(named).expanduser()).absolute()
     from platformdirs import user_cache_path
 
     return user_cache_path("lockproof", appauthor=False)

@@ -10,11 +10,16 @@ import json
 import os
 import stat
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from typing import Dict, List, Optional, Tuple
+
+Signature = Tuple[int, int, int]
+Known = Dict[Tuple[int, int], Tuple[Signature, str]]
+Unread = Tuple[str, str, os.stat_result, bool]
 
 CHUNK = 1 << 20
 TEXT_LIMIT = 16 << 20
 BATCH = 256  # files a thread takes at once: less, and two threads are slower than one
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 DIST_INFO_TEXTS = (
     "METADATA",
     "RECORD",
@@ -31,24 +36,24 @@ class ChangedDuringRead(Exception):
     """A file was not the same after it was read as before: nothing can be said of it."""
 
 
-def wants_text(path):
+def wants_text(path: str) -> bool:
     """Whether the bytes of the file at this path below the root are needed, not only their digest."""
     folder, _, name = path.rpartition("/")
     if folder.endswith(".dist-info"):
         return name in DIST_INFO_TEXTS
     if folder.endswith("site-packages"):
         return name.endswith((".pth", ".start", ".egg-link")) or name.startswith(("sitecustomize", "usercustomize"))
-    if folder.endswith(("/sitecustomize", "/usercustomize")):
-        return name.startswith("__init__.")
-    return folder in ("bin", "Scripts") or path == "pyvenv.cfg"
+    if folder.endswith("customize"):
+        return folder.endswith(("/sitecustomize", "/usercustomize")) and name.startswith("__init__.")
+    return folder == "bin" or folder == "Scripts" or path == "pyvenv.cfg"
 
 
-def signature(status):
+def signature(status: os.stat_result) -> Signature:
     """What must not change for a file to count as unread since: size, mtime_ns, ctime_ns."""
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def read_file(path, status, keep):
+def read_file(path: str, status: os.stat_result, keep: bool) -> Tuple[str, Optional[bytes], os.stat_result]:
     """(sha256 in hexadecimal, bytes or None, lstat result) of the regular file at `path` whose lstat was `status`.
 
     Where only ctime moves meanwhile (somebody made or removed a hard link, or tried to hide a change), the file is
@@ -65,31 +70,36 @@ def read_file(path, status, keep):
     raise ChangedDuringRead(path)
 
 
-def _read_once(path, status, keep):
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
+def _read_once(path: str, status: os.stat_result, keep: bool) -> Tuple[str, Optional[bytes]]:
+    descriptor = os.open(path, OPEN_FLAGS)
     try:
         before = os.fstat(descriptor)
-        if not os.path.samestat(before, status) or signature(before) != signature(status):
+        expected = (status.st_ino, status.st_dev, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if (before.st_ino, before.st_dev, before.st_size, before.st_mtime_ns, before.st_ctime_ns) != expected:
             raise ChangedDuringRead(path)
         if status.st_size < CHUNK:
             content = os.read(descriptor, status.st_size + 1)
             size, digest = len(content), hashlib.sha256(content)
         else:
-            size, digest, content = 0, hashlib.sha256(), b""
-            while True:
-                chunk = os.read(descriptor, CHUNK)
-                if not chunk:
-                    break
-                size += len(chunk)
-                digest.update(chunk)
-                if keep and size <= TEXT_LIMIT:
-                    content += chunk
-        if size != status.st_size or signature(os.fstat(descriptor)) != signature(before):
+            size, digest, content = _read_in_chunks(descriptor, keep)
+        after = os.fstat(descriptor)
+        if size != expected[2] or (after.st_size, after.st_mtime_ns, after.st_ctime_ns) != expected[2:]:
             raise ChangedDuringRead(path)
     finally:
         os.close(descriptor)
     return digest.hexdigest(), (content if keep else None)
+
+
+def _read_in_chunks(descriptor: int, keep: bool) -> Tuple[int, "hashlib._Hash", bytes]:
+    size, digest, content = 0, hashlib.sha256(), b""
+    while True:
+        chunk = os.read(descriptor, CHUNK)
+        if not chunk:
+            return size, digest, content
+        size += len(chunk)
+        digest.update(chunk)
+        if keep and size <= TEXT_LIMIT:
+            content += chunk
 
 
 class Tree:
@@ -97,40 +107,78 @@ class Tree:
 
     `files`: path to (sha256, size, mode, stat result); `links`: path to target; `resolved`: for links in the scripts
     folder, path to where the whole chain ends; `empty`: folders without entries; `special`: FIFOs, sockets, devices;
-    `texts`: path to bytes, for the files that `wants_text` names.
+    `texts`: path to bytes, for the files that `wants_text` names. `folders`: real path to (inode, mtime_ns, ctime_ns);
+    `places`: path to real path of files.
     """
 
-    def __init__(self, root):
+    def __init__(self, root: str) -> None:
         """An empty tree; everything else is entered by `read_tree`."""
         self.root = root
         self.real_root = os.path.realpath(root)
-        self.files = {}
-        self.links = {}
-        self.resolved = {}
-        self.empty = []
-        self.special = []
-        self.texts = {}
+        self.files: Dict[str, Tuple[str, int, int, os.stat_result]] = {}
+        self.links: Dict[str, str] = {}
+        self.resolved: Dict[str, str] = {}
+        self.empty: List[str] = []
+        self.special: List[str] = []
+        self.texts: Dict[str, bytes] = {}
+        self.folders: Dict[str, Signature] = {}
+        self.places: Dict[str, str] = {}
+
+    def still_holds(self, known: Known) -> bool:
+        """Whether a look at every entry that was read shows it as it was, and so no folder has gained or lost one."""
+        lstat, files = os.lstat, self.files
+        try:
+            for path, (inode, mtime, ctime) in self.folders.items():
+                now = lstat(path)
+                if now.st_ino != inode or now.st_mtime_ns != mtime or now.st_ctime_ns != ctime:
+                    return False
+            for path, real in self.places.items():
+                now = lstat(real)
+                digest, size, mode, then = files[path]
+                if now.st_mode != mode or now.st_ino != then.st_ino or now.st_size != size:
+                    return False
+                if now.st_mtime_ns != then.st_mtime_ns or now.st_ctime_ns != then.st_ctime_ns:
+                    seen = known.get((now.st_dev, now.st_ino))  # linked again meanwhile, by one who looked before
+                    if seen != (signature(now), digest):
+                        return False
+            for path, target in self.links.items():
+                if os.readlink(os.path.join(self.root, path)) != target:
+                    return False
+            return all(os.path.realpath(os.path.join(self.root, path)) == end for path, end in self.resolved.items())
+        except OSError:
+            return False
 
 
-def read_tree(root, known=None, follow=None):
+def read_tree(
+    root: str, known: Optional[Known] = None, follow: Optional[str] = None, previous: Optional[Tree] = None
+) -> Tree:
     """Read everything below `root`, in any number of threads' worth of patience: two are used.
 
     `known` maps (device, inode) to (signature, sha256) of files whose bytes were hashed before: those are not read
-    again while their signature holds. Links that end below the folder `follow` are read as what they point to.
+    again while their signature holds, and what is read is entered. Links that end below the folder `follow` are read as
+    what they point to.
+    `previous` is an earlier reading of the same root: the bytes of its texts are taken over where the signature holds.
     Raises OSError where something can't be read, ChangedDuringRead where a file changed meanwhile.
     """
+    if previous is not None and previous.still_holds({} if known is None else known):
+        return previous
     tree = Tree(root)
-    known = known or {}
-    unread = []
+    known = {} if known is None else known
+    earlier: Dict[str, bytes] = {} if previous is None else previous.texts
+    unread: List[Unread] = []
     pending = [(root, "", False)]
     while pending:
         folder, prefix, followed = pending.pop()
+        status = os.lstat(folder)
+        tree.folders[folder] = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         entries = list(os.scandir(folder))
         if not entries and prefix:
             tree.empty.append(prefix[:-1])
         for entry in entries:
             path = prefix + entry.name
-            if entry.is_symlink():
+            if entry.is_dir(follow_symlinks=False):
+                pending.append((entry.path, path + "/", followed))
+            elif entry.is_symlink():
                 target = None if followed else _target_below(entry.path, follow)
                 if target is None:
                     tree.links[path] = os.readlink(entry.path)
@@ -139,16 +187,18 @@ def read_tree(root, known=None, follow=None):
                 elif os.path.isdir(target):
                     pending.append((target, path + "/", True))
                 else:
-                    _take(tree, known, unread, path, target, os.lstat(target))
-            elif entry.is_dir(follow_symlinks=False):
-                pending.append((entry.path, path + "/", followed))
+                    _take(tree, known, earlier, unread, path, target, os.lstat(target))
             else:
-                _take(tree, known, unread, path, entry.path, entry.stat(follow_symlinks=False))
-    _read_all(tree, unread)
+                _take(tree, known, earlier, unread, path, entry.path, entry.stat(follow_symlinks=False))
+    for path, status, digest, content in _read_all(unread):
+        tree.files[path] = (digest, status.st_size, status.st_mode, status)
+        known[(status.st_dev, status.st_ino)] = (signature(status), digest)
+        if content is not None:
+            tree.texts[path] = content
     return tree
 
 
-def _target_below(link, follow):
+def _target_below(link: str, follow: Optional[str]) -> Optional[str]:
     """Where a link leads, if it leads below the folder `follow`."""
     if not follow:
         return None
@@ -156,41 +206,52 @@ def _target_below(link, follow):
     return target if target.startswith(follow + os.sep) and os.path.exists(target) else None
 
 
-def _take(tree, known, unread, path, real, status):
+def _take(
+    tree: Tree,
+    known: Known,
+    earlier: Dict[str, bytes],
+    unread: List[Unread],
+    path: str,
+    real: str,
+    status: os.stat_result,
+) -> None:
     """Enter one file that is no link: as known, as still to be read, or as something that is never opened."""
-    if not stat.S_ISREG(status.st_mode):
+    mode = status.st_mode
+    if not stat.S_ISREG(mode):
         tree.special.append(path)
         return
+    tree.places[path] = real
     keep = wants_text(path)
-    if not keep:
+    if not keep or path in earlier:
         seen = known.get((status.st_dev, status.st_ino))
         if seen is not None and seen[0] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
-            tree.files[path] = (seen[1], status.st_size, status.st_mode, status)
+            tree.files[path] = (seen[1], status.st_size, mode, status)
+            if keep:
+                tree.texts[path] = earlier[path]
             return
     unread.append((path, real, status, keep))
 
 
-def _read_all(tree, unread):
-    """Hash what is left, in batches."""
+def _read_all(unread: List[Unread]) -> List[Tuple[str, os.stat_result, str, Optional[bytes]]]:
+    """(path, stat result, sha256, bytes or None) of each file that is left, hashed in batches."""
 
-    def read_batch(start):
-        batch = unread[start : start + BATCH]
-        return [(path, read_file(real, status, keep)) for path, real, status, keep in batch]
+    def read_batch(start: int) -> List[Tuple[str, os.stat_result, str, Optional[bytes]]]:
+        rows = []
+        for path, real, status, keep in unread[start : start + BATCH]:
+            digest, content, status = read_file(real, status, keep)
+            rows.append((path, status, digest, content))
+        return rows
 
     starts = range(0, len(unread), BATCH)
     if len(starts) < 2:
-        batches = [read_batch(start) for start in starts]
-    else:
-        with ThreadPoolExecutor(2) as pool:
-            batches = list(pool.map(read_batch, starts))
-    for batch in batches:
-        for path, (digest, content, status) in batch:
-            tree.files[path] = (digest, status.st_size, status.st_mode, status)
-            if content is not None:
-                tree.texts[path] = content
+        return [row for start in starts for row in read_batch(start)]
+    from concurrent.futures import ThreadPoolExecutor  # 15 ms that a warm reading does without
+
+    with ThreadPoolExecutor(2) as pool:
+        return [row for rows in pool.map(read_batch, starts) for row in rows]
 
 
-def main(root):
+def main(root: str) -> None:
     """Print what is in `root` as JSON, the bytes of texts as latin-1 strings."""
     tree = read_tree(os.path.abspath(root))
     document = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """How cells are scheduled: so many at once; stop at the first that isn't right; let what isn't at hand be skipped."""
+    """How cells are scheduled: so many at once; stop at the first not right; skip what isn't at hand."""
 
     jobs: int
     fail_fast: bool = False
@@ -54,6 +55,7 @@ class Runner:
         self._listener = listener
         self._policy = policy
         self._outcomes: dict[str, Outcome] = {}
+        self._stopped = threading.Event()
 
     def run(self, plans: Sequence[Plan], interpreters: Mapping[str, Interpreter | LockproofError]) -> Result:
         """Work through all plans. Interrupted, every process group is ended and what is done is still told."""
@@ -62,12 +64,15 @@ class Runner:
         interrupted = False
         try:
             jobs = self._jobs(plans, interpreters)
+            self._cells.create_together([job for _, job in jobs])
             self._run_all(jobs)
             self._run_contested_alone(jobs)
         except KeyboardInterrupt:
             interrupted = True
             self._processes.end_all()
             self._fetching.stop()
+        finally:
+            self._cells.release()
         for cell in order:
             if cell.id not in self._outcomes:
                 why = "interrupted" if interrupted else "not run, since another cell was not right (--fail-fast)"
@@ -122,23 +127,31 @@ class Runner:
         if not jobs:
             return
         with ThreadPoolExecutor(self._policy.jobs, thread_name_prefix="cell") as pool:
-            futures = [pool.submit(self._cells.run, job) for _, job in jobs]
+            futures = [pool.submit(self._run_unless_stopped, job) for _, job in jobs]
             try:
                 for future in as_completed(futures):
                     if future.cancelled():
                         continue
                     outcome = future.result()
+                    if outcome is None:
+                        continue
                     self._outcomes[outcome.cell.id] = outcome
                     if not _is_contested(outcome, jobs) or self._policy.jobs == 1:
                         self._listener.finished(outcome)
-                    if self._policy.fail_fast and outcome.exit_code:
-                        for other in futures:
-                            other.cancel()
             except BaseException:
                 self._processes.end_all()  # the cells under way end, and with them the pool
                 for future in futures:
                     future.cancel()
                 raise
+
+    def _run_unless_stopped(self, job: Job) -> Outcome | None:
+        """Run a cell; None where --fail-fast has stopped: decided in the cell's thread, before it takes the next."""
+        if self._stopped.is_set():
+            return None
+        outcome = self._cells.run(job)
+        if self._policy.fail_fast and outcome.exit_code:
+            self._stopped.set()
+        return outcome
 
     def _run_contested_alone(self, jobs: Sequence[tuple[Cell, Job]]) -> None:
         """Run cells again, one at a time, whose mismatch may be another cell's doing.
@@ -157,19 +170,19 @@ class Runner:
 
 
 def _is_contested(outcome: Outcome, jobs: Sequence[tuple[Cell, Job]]) -> bool:
-    """Whether a cell was proven before its commands, not after, by a file that other cells' environments share."""
-    if outcome.status != "mismatch" or outcome.link not in ("hardlink", "symlink") or outcome.proof is None:
+    """Whether a cell was right before its commands and not after, in files that other cells' environments share."""
+    if outcome.status != "mismatch" or outcome.link not in ("hardlink", "symlink") or not outcome.commands:
         return False
-    if not outcome.commands:
+    if outcome.proof is None:
         return False
-    changed = {finding.path for finding in outcome.proof.findings if finding.code == "file-changed"}
-    others = {
-        (path, sha256)
-        for cell, job in jobs
-        if cell.id != outcome.cell.id
-        for entry in job.entries
-        for path, sha256 in entry.files
-        if path in changed
+    wheels = [{entry.tree for entry in job.entries} for cell, job in jobs if cell.id != outcome.cell.id]
+    own = next(job for cell, job in jobs if cell.id == outcome.cell.id)
+    shared = {
+        path
+        for entry in own.entries
+        if any(entry.tree in others for others in wheels)
+        for file, _ in entry.files
+        for path in ((file, file.rpartition("/")[0]) if outcome.link == "symlink" else (file,))
     }
-    expected = outcome.proof.predicted.files
-    return any((path, expected[path].value) in others for path in changed if path in expected)
+    changed = [finding.path for finding in outcome.proof.findings if finding.level != "note"]
+    return any(path in shared or path.rpartition("/")[0] in shared for path in changed)

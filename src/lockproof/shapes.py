@@ -50,9 +50,7 @@ class Checker:
 
     def expected(self, at: KeyPath, value: Value, expected: str, note: str = "") -> None:
         """`found …, expected …; note`: the note is the reason or a hint."""
-        self.problem(
-            at, f"found {self._shown(at, value)}, expected {expected}" + (f"; {note}" if note else "")
-        )
+        self.problem(at, f"found {self._shown(at, value)}, expected {expected}" + (f"; {note}" if note else ""))
 
     def missing(self, at: KeyPath, expected: str) -> None:
         """`found nothing, expected …`, for a key that isn't there."""

@@ -15,8 +15,21 @@ _HOOKS = re.compile(r"site/(sitecustomize|usercustomize)(\.[^/]*|/__init__\.[^/]
 _PATH_FILE = re.compile(r"site/[^/]+\.(pth|start)$")
 # Keys that say where an environment came from and lies: never the same twice, and of no effect on what is imported.
 _PROVENANCE_KEYS = frozenset(
-    "home implementation executable command base-prefix base-exec-prefix base-executable virtualenv uv prompt "
-    "python-version lockproof lockproof-link".split()
+    [
+        "home",
+        "implementation",
+        "executable",
+        "command",
+        "base-prefix",
+        "base-exec-prefix",
+        "base-executable",
+        "virtualenv",
+        "uv",
+        "prompt",
+        "python-version",
+        "lockproof",
+        "lockproof-link",
+    ]
 )
 
 

@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ from lockproof.errors import HashMismatchError, LockproofError, UnavailableError
 from lockproof.fingerprint import FileFact, Finding
 from lockproof.launchers import EntryPointScript
 from lockproof.manifest import LandingFile, LandingScript, Manifest
-from lockproof.reader import ChangedDuringRead, read_file, signature
+from lockproof.reader import ChangedDuringRead, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from lockproof.artifacts import Artifact
 
 INSTALLER = b"lockproof\n"
-_FORMAT = 1
+_FORMAT = 2
 
+# (logical path, sha256) of INSTALLER and RECORD, which every installer writes itself.
+Added = list[tuple[str, str]]
 # (device, inode) to ((size, mtime_ns, ctime_ns), sha256): bytes that were hashed while the file looked like this.
 Known = dict[tuple[int, int], tuple[tuple[int, int, int], str]]
 
@@ -43,16 +46,17 @@ Known = dict[tuple[int, int], tuple[tuple[int, int, int], str]]
 class StoreEntry:
     """One wheel of the store. `files` are (logical path, sha256) of everything in `tree`."""
 
-    def __init__(self, folder: Path, manifest: Manifest, known: Known) -> None:
-        """Read what was seen of the entry's files when they were last hashed into `known`."""
+    def __init__(self, folder: Path, manifest: Manifest, added: Added, known: Known) -> None:
+        """`added` are the files we add to the wheel's own; what was seen of all when last hashed goes to `known`."""
         self.folder = folder
         self.tree = f"{folder}/tree"
         self.archive = folder / manifest.filename
         self.manifest = manifest
         self._known = known
         self._keys: dict[str, tuple[int, int]] = {}
-        self.files = [(file.path, file.sha256) for file in manifest.files] + installer_files(manifest)
+        self.files = [(file.path, file.sha256) for file in manifest.files] + added
         self._members = {file.path: file.member for file in manifest.files}
+        self._executable = {file.path for file in manifest.files if file.executable}
         self._load_seen()
 
     def _load_seen(self) -> None:
@@ -69,22 +73,25 @@ class StoreEntry:
         with suppress(OSError):
             write_atomically(self.folder / "seen.json", json.dumps(seen).encode())
 
-    def is_known(self, path: str, sha256: str, status: os.stat_result) -> bool:
-        """Whether the file's bytes are known to be right, by its lstat result."""
-        key = (status.st_dev, status.st_ino)
-        return self._known.get(key) == ((status.st_size, status.st_mtime_ns, status.st_ctime_ns), sha256)
+    def mode_of(self, path: str) -> int:
+        """The permission bits of a file of the tree: nobody writes there, and what is executable is so for all."""
+        return 0o555 if path in self._executable else 0o444
 
-    def linked(self, path: str, sha256: str, before: os.stat_result, after: os.stat_result) -> bool:
-        """Enter that a hard link was just made: only ctime may have moved. False where more than that did."""
-        if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
-            return False
-        self._enter(path, sha256, after)
-        return True
+    def known_signature(self, path: str, sha256: str) -> tuple[int, int, int] | None:
+        """The (size, mtime_ns, ctime_ns) that a file had when its bytes were last found to be right."""
+        key = self._keys.get(path)
+        seen = self._known.get(key) if key else None
+        return seen[0] if seen and seen[1] == sha256 else None
+
+    def enter(self, path: str, sha256: str, seen: tuple[int, int, int, int, int]) -> None:
+        """Enter what lstat says of a file whose bytes are right: (device, inode, size, mtime_ns, ctime_ns)."""
+        key = seen[:2]
+        self._known[key] = (seen[2:], sha256)
+        self._keys[path] = key
 
     def _enter(self, path: str, sha256: str, status: os.stat_result) -> None:
-        key = (status.st_dev, status.st_ino)
-        self._known[key] = (signature(status), sha256)
-        self._keys[path] = key
+        seen = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        self.enter(path, sha256, seen)
 
     def verify(self, files: Iterable[tuple[str, str]] | None = None) -> list[str]:
         """Hash the given files (all of them by default), replace those that are not right, and name the replaced."""
@@ -92,9 +99,8 @@ class StoreEntry:
         for path, sha256 in self.files if files is None else files:
             real = f"{self.tree}/{path}"
             try:
-                status = os.lstat(real)
-                digest, _, status = read_file(real, status, keep=False)
-                right = digest == sha256
+                digest, _, status = read_file(real, os.lstat(real), keep=False)
+                right = digest == sha256 and stat.S_IMODE(status.st_mode) == self.mode_of(path)
             except (OSError, ChangedDuringRead):
                 right = False
             if not right:
@@ -103,6 +109,24 @@ class StoreEntry:
                 status = os.lstat(real)
             self._enter(path, sha256, status)
         return replaced
+
+    def prune(self) -> list[str]:
+        """Remove what is in the tree and belongs to no file of the wheel (links lead there), and name it."""
+        wanted = {path for path, _ in self.files} | {script.path for script in self.manifest.scripts}
+        folders = {""} | {folder for path in wanted for folder in _folders_above(path)}
+        removed = []
+        pending = [""]
+        while pending:
+            below = pending.pop()
+            with os.scandir(f"{self.tree}/{below}") as entries:
+                for entry in entries:
+                    path = below + entry.name
+                    if path in folders and entry.is_dir(follow_symlinks=False):
+                        pending.append(f"{path}/")
+                    elif path not in wanted:
+                        remove_tree(Path(entry.path))
+                        removed.append(path)
+        return removed
 
     def heal(self, path: str, sha256: str) -> None:
         """Write one file anew from the archive, in one rename; its old bytes stay with whoever shares them."""
@@ -114,11 +138,10 @@ class StoreEntry:
                 remedy="remove that folder: the wheel will be fetched again",
             )
         real = f"{self.tree}/{path}"
-        executable = next((file.executable for file in self.manifest.files if file.path == path), False)
         os.makedirs(os.path.dirname(real), exist_ok=True)  # noqa: PTH103, PTH120 - strings, as everywhere here
         if os.path.isdir(real) and not os.path.islink(real):  # noqa: PTH112, PTH114
             shutil.rmtree(real)
-        write_atomically(Path(real), content, 0o555 if executable else 0o444)
+        write_atomically(Path(real), content, self.mode_of(path))
 
     def heal_script(self, path: str) -> None:
         """Write a `.data/scripts` file anew from the archive."""
@@ -135,7 +158,13 @@ class StoreEntry:
         return static_record(self.manifest) if path.endswith("/RECORD") else INSTALLER
 
 
-def installer_files(manifest: Manifest) -> list[tuple[str, str]]:
+def _folders_above(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def installer_files(manifest: Manifest) -> Added:
     """(logical path, sha256) of the two files that we add to a wheel's own: INSTALLER, and RECORD's rows for site."""
     folder = f"site/{manifest.dist_info}"
     return [
@@ -194,11 +223,11 @@ class Store:
             return found
         folder = self._place(artifact.sha256)
         try:
-            manifest = manifest_from_json((folder / "manifest.json").read_bytes())
+            manifest, added = manifest_from_json((folder / "manifest.json").read_bytes())
         except (OSError, ValueError, KeyError, TypeError):
             return None
         with self._guard:
-            return self._entries.setdefault(artifact.sha256, StoreEntry(folder, manifest, self.known))
+            return self._entries.setdefault(artifact.sha256, StoreEntry(folder, manifest, added, self.known))
 
     def ensure(self, artifact: Artifact, fetch: Callable[[Path], Path]) -> StoreEntry:
         """The wheel's entry, made from what `fetch(folder)` brings when it isn't there yet.
@@ -222,9 +251,11 @@ class Store:
                 self._add(artifact, fetch(downloads), place)
         except OSError as error:
             raise UnavailableError(
-                f"{artifact.filename} can't be put into the store", where=str(self.folder), why=error.strerror or str(error),
+                f"{artifact.filename} can't be put into the store",
+                where=str(self.folder),
+                why=error.strerror or str(error),
                 remedy="make room or make it writable, or name another folder with --store or LOCKPROOF_STORE",
-            ) from error  # fmt: skip
+            ) from error
         added = self.entry(artifact)
         if added is None:
             raise LockproofError("an entry just made can't be read", where=str(place))
@@ -278,7 +309,7 @@ def _write_readonly(path: Path, content: bytes) -> None:
 
 def _enter_fresh(folder: Path, manifest: Manifest) -> None:
     """Write seen.json for files whose bytes were hashed as they were written."""
-    entry = StoreEntry(folder, manifest, {})
+    entry = StoreEntry(folder, manifest, installer_files(manifest), {})
     for path, sha256 in entry.files:
         entry._enter(path, sha256, os.lstat(f"{entry.tree}/{path}"))  # noqa: SLF001 - the same module
     entry.save_seen()
@@ -295,23 +326,24 @@ def remove_tree(path: Path) -> None:
 def manifest_to_json(manifest: Manifest) -> bytes:
     """A manifest as it lies in the store."""
     fields = {field: getattr(manifest, field) for field in manifest.__slots__}
-    return json.dumps({"format": _FORMAT, **fields}).encode()
+    return json.dumps({"format": _FORMAT, "added": installer_files(manifest), **fields}).encode()
 
 
-def manifest_from_json(content: bytes) -> Manifest:
-    """Read a manifest back; ValueError, KeyError or TypeError for anything else."""
+def manifest_from_json(content: bytes) -> tuple[Manifest, Added]:
+    """Read a manifest back, and what is added to its files; ValueError, KeyError or TypeError for anything else."""
     data = json.loads(content)
     if data.pop("format") != _FORMAT:
         raise ValueError("another format")
-    return Manifest(
+    manifest = Manifest(
         name=data["name"],
         version=data["version"],
         filename=data["filename"],
         sha256=data["sha256"],
         dist_info=data["dist_info"],
         files=tuple(LandingFile(*row) for row in data["files"]),
-        scripts=tuple(LandingScript(*row[:3], FileFact(*row[3])) for row in data["scripts"]),
+        scripts=tuple(LandingScript(row[0], row[1], row[2], FileFact(*row[3])) for row in data["scripts"]),
         launchers=tuple(EntryPointScript(*row) for row in data["launchers"]),
         startup=tuple(data["startup"]),
         findings=tuple(Finding(*row) for row in data["findings"]),
     )
+    return manifest, [(path, sha256) for path, sha256 in data["added"]]

@@ -1,4 +1,4 @@
-"""A wheel's archive onto disk: every member checked, hashed on the way, written where its logical path says (PEP 427)."""
+"""A wheel's archive onto disk: members checked, hashed on the way, written where their logical paths say (PEP 427)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from lockproof.errors import LockError, LockproofError
 from lockproof.manifest import Manifest, Member, WheelContents, check_member_name, read_manifest, wants_text
@@ -40,7 +40,7 @@ class WheelArchive:
             self._zip.close()
             raise
 
-    def __enter__(self) -> WheelArchive:
+    def __enter__(self) -> Self:
         """The archive itself."""
         return self
 
@@ -106,9 +106,7 @@ class WheelArchive:
         """Write one member read-only; its digest is taken from the bytes on their way."""
         mode = info.external_attr >> 16
         executable = bool(mode & 0o111) and not stat.S_ISLNK(mode)
-        keep = wants_text(info.filename)
-        if keep and info.file_size > _TEXT_LIMIT:
-            self._refuse(f"its {info.filename} is larger than any sane one ({info.file_size} bytes)")
+        wanted = keep = wants_text(info.filename)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         digest, size, text = hashlib.sha256(), 0, b""
         try:
@@ -119,6 +117,10 @@ class WheelArchive:
             self._refuse(f"it has both a file and a folder at {info.filename!r}")
         try:
             for chunk in self._chunks(info):
+                if keep and size == 0 and ".data/scripts/" in info.filename and not chunk.startswith(b"#!"):
+                    keep = False  # a program in machine code, of any size, is copied as it is: no text of it is needed
+                if keep and size + len(chunk) > _TEXT_LIMIT:
+                    self._refuse(f"its {info.filename} is larger than any sane one ({info.file_size} bytes)")
                 digest.update(chunk)
                 size += len(chunk)
                 _write_all(descriptor, chunk)
@@ -130,7 +132,7 @@ class WheelArchive:
         if size != info.file_size:
             self._refuse(f"its member {info.filename!r} has {size} bytes and claims {info.file_size}")
         member = Member(info.filename, digest.hexdigest(), size, executable, stat.S_ISLNK(mode))
-        return member, text if keep else None
+        return member, text if wanted else None
 
     def _chunks(self, info: zipfile.ZipInfo) -> Iterable[bytes]:
         try:

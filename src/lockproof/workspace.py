@@ -1,10 +1,10 @@
 """The project's `.lockproof` folder: an environment a cell, their records, logs and locks.
 
-    .lockproof/<cell id>/           the environment, to be activated, opened in an editor, verified
-    .lockproof/.state/<cell id>.json   what it was proven to be; there only while that holds
-    .lockproof/.state/<cell id>.lock   held by the run that uses the cell
-    .lockproof/.logs/<cell id>.log     the output of its commands
-    .lockproof/.bytecode/<cell id>/    PYTHONPYCACHEPREFIX of its commands, emptied before each run
+.lockproof/<cell id>/           the environment, to be activated, opened in an editor, verified
+.lockproof/.state/<cell id>.json   what it was proven to be; there only while that holds
+.lockproof/.state/<cell id>.lock   held by the run that uses the cell
+.lockproof/.logs/<cell id>.log     the output of its commands
+.lockproof/.bytecode/<cell id>/    PYTHONPYCACHEPREFIX of its commands, emptied before each run
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """What an environment was proven to be: the cell, the lock's sha256, the fingerprint's digest, and how it was made."""
+    """What an environment was proven to be: its cell, the lock's sha256, the fingerprint's digest, how it was made."""
 
     cell: str
     platform: str
@@ -99,7 +99,7 @@ def read_record(environment: Path) -> Record | None:
 
 
 def describe_origin(environment: Path, fingerprint: Fingerprint) -> Mapping[str, str]:
-    """What a saved fingerprint says about itself: its cell, platform and lock, and whether it still is what was proven."""
+    """What a saved fingerprint says about itself: cell, platform, lock, and whether it still is what was proven."""
     record = read_record(environment)
     if record is None:
         return {}

@@ -1,4 +1,4 @@
-"""A run as it happens: a live table on a terminal, plain lines on a pipe or in CI, and the same summary at the end."""
+"""A run as it happens, in plain lines, and its summary at the end."""
 
 from __future__ import annotations
 
@@ -17,19 +17,6 @@ if TYPE_CHECKING:
 _COLOURS = {"passed": "32", "failed": "31", "mismatch": "31", "error": "31", "skipped": "33"}
 _REASON_LINES = 12
 _FINDINGS = 8
-
-
-def make_progress(
-    stream: TextIO, environ: Mapping[str, str], *, verbose: bool, quiet: bool, interactive: bool = True
-) -> Progress:
-    """The reporter that fits the stream: live only on a terminal, and not in CI."""
-    colour = wants_colour(stream, environ)
-    live = interactive and stream.isatty() and environ.get("TERM") != "dumb" and not environ.get("CI") and not quiet
-    if live:
-        from lockproof.reporters.live import LiveProgress  # rich takes 70 ms
-
-        return LiveProgress(stream, colour=colour, verbose=verbose)
-    return Progress(stream, colour=colour, verbose=verbose, quiet=quiet)
 
 
 def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -158,7 +145,9 @@ def reason_lines(outcome: Outcome) -> list[str]:
 
 def _findings(proof: Proof) -> list[str]:
     wrong = [finding for finding in proof.findings if finding.level != "note"]
-    lines = [f"{finding.level}: {printable(finding.path)}: {printable(finding.message)}" for finding in wrong[:_FINDINGS]]
+    lines = [
+        f"{finding.level}: {printable(finding.path)}: {printable(finding.message)}" for finding in wrong[:_FINDINGS]
+    ]
     if len(wrong) > _FINDINGS:
         lines.append(f"… and {len(wrong) - _FINDINGS} more in the report (--json)")
     return lines

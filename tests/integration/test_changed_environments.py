@@ -1,0 +1,188 @@
+"""Commands that change their environment: the guilty cell is a mismatch, no other is, and the next run is right again."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.projects import files_below, findings_of, is_right, proof_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.projects import Project, Ran
+
+pytestmark = pytest.mark.integration
+
+LINKS = ("hardlink", "symlink", "copy")
+START = (
+    "import os, pathlib, py_compile, shutil, sys, sysconfig",
+    "site = pathlib.Path(sysconfig.get_paths()['purelib'])",
+    "env, plain = pathlib.Path(sys.prefix), site / 'plain'",
+)
+# What the guilty cell does, and where the proof must see it.
+CHANGES = {
+    "edit": ("(plain / '__init__.py').chmod(0o644); (plain / '__init__.py').open('a').write('# x')", "site/plain/__init__.py"),
+    "edit with the old time": (
+        "f = plain / 'data.txt'; s = f.stat(); f.chmod(0o644); f.write_text('D\\n'); os.utime(f, ns=(s.st_atime_ns, s.st_mtime_ns))",
+        "site/plain/data.txt",
+    ),
+    "delete": ("(plain / 'data.txt').unlink()", "site/plain/data.txt"),
+    "add": ("(plain / 'new.py').write_text('x = 1')", "site/plain/new.py"),
+    "mode": ("(plain / 'data.txt').chmod(0o666)", "site/plain/data.txt"),
+    "path file": ("(site / 'added.pth').write_text('import os')", "site/added.pth"),
+    "bytecode": (
+        "py_compile.compile(str(plain / '__init__.py'), str(plain / '__pycache__' / ('__init__.%s.pyc' % sys.implementation.cache_tag)),"
+        " invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)",
+        "site/plain/__pycache__/__init__.",
+    ),
+    "script": ("(env / 'bin' / 'plain').write_text('#!/bin/sh\\n')", "scripts/plain"),
+    "namespace": ("(site / 'space' / 'three.py').write_text('')", "site/space/three.py"),
+}
+
+
+def changing(project: Project, link: str, *changes: str) -> Ran:
+    """Run with cells that do nothing and one, the first Python's, that makes the changes."""
+    guilty = next(iter(project.pythons))
+    project.sample()
+    project.lock()
+    lines = "\n".join(f"    {change}" for change in changes)
+    command = project.script(*START, f"if os.environ['LOCKPROOF_CELL'].startswith({guilty!r}):", lines)
+    project.matrix(commands=[command], link=link)
+    ran = project.run("-j", "2")
+    assert (ran.ended.code, ran.statuses) == (3, ["mismatch", "passed"]), ran.ended.err
+    assert "its commands changed the environment" in str(ran.cells[0]["reason"])
+    assert side_digest(ran.cells[1], "predicted") == side_digest(ran.cells[1], "observed")
+    return ran
+
+
+def side_digest(cell: dict[str, object], side: str) -> object:
+    proof = proof_of(cell)[side]
+    assert isinstance(proof, dict)
+    return proof["digest"]
+
+
+def paths_found(cell: dict[str, object]) -> set[str]:
+    return {path for _, path in findings_of(proof_of(cell))}
+
+
+def is_right_again(project: Project, link: str) -> None:
+    """A plain run of all cells, with commands that change nothing, is right; and so is the store, read anew."""
+    project.matrix(commands=["plain"], link=link)
+    ran = project.run()
+    is_right(ran)
+    assert ran.ended.code == 0
+    fresh = project.run("--recreate", "--paranoid")
+    is_right(fresh)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_command_changes_is_named_and_healed(project: Project, change: str) -> None:
+    line, path = CHANGES[change]
+    ran = changing(project, "auto", line)
+    assert all(found.startswith(path) for found in paths_found(ran.cells[0])), paths_found(ran.cells[0])
+    assert path in ran.ended.err
+    is_right_again(project, "auto")
+
+
+@pytest.mark.parametrize("change", ["edit", "delete", "add", "mode", "bytecode"])
+def test_what_a_command_changes_through_a_symlink_is_healed(project: Project, change: str) -> None:
+    line, path = CHANGES[change]
+    ran = changing(project, "symlink", line)
+    assert all(found.startswith(path) for found in paths_found(ran.cells[0])), paths_found(ran.cells[0])
+    is_right_again(project, "symlink")
+
+
+def test_copies_are_nobody_elses(project: Project) -> None:
+    ran = changing(project, "copy", *(line for line, _ in CHANGES.values()))
+    wanted = {path for _, path in CHANGES.values()}
+    assert {next(path for path in wanted if found.startswith(path)) for found in paths_found(ran.cells[0])} == wanted
+    store = files_below(project.cache / "store" / "wheels", leave_out=(".json", ".whl", ".lock"))
+    is_right_again(project, "copy")
+    assert files_below(project.cache / "store" / "wheels", leave_out=(".json", ".whl", ".lock")) == store
+
+
+@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+def test_only_the_guilty_cell_is_told_when_others_ran_at_the_same_time(project: Project, link: str) -> None:
+    """The cells meet, the first time that they run: the file that they share is changed while both are at work."""
+    guilty = next(iter(project.pythons))
+    os.mkfifo(project.folder / "both-run")
+    os.mkfifo(project.folder / "changed")
+    command = project.script(
+        *START,
+        f"guilty = os.environ['LOCKPROOF_CELL'].startswith({guilty!r})",
+        "alone = pathlib.Path('ran-' + os.environ['LOCKPROOF_CELL'])",
+        "first = not alone.exists()",
+        "alone.touch()",
+        "if first: open('both-run', 'w' if guilty else 'r').close()",
+        "if guilty:",
+        "    f = plain / '__init__.py'; f.chmod(0o644); f.open('a').write('# x')",
+        "if first: open('changed', 'w' if guilty else 'r').close()",
+    )
+    project.sample()
+    project.lock()
+    project.matrix(commands=[command], link=link)
+    ran = project.run("-j", "2")
+    assert (ran.ended.code, ran.statuses) == (3, ["mismatch", "passed"]), ran.ended.err
+    assert paths_found(ran.cells[0]) == {"site/plain/__init__.py"}
+    is_right_again(project, link)
+
+
+@pytest.mark.parametrize("gone", ["pyvenv.cfg", "the environment"])
+def test_a_command_that_destroys_its_environment(project: Project, gone: str) -> None:
+    line = "(env / 'pyvenv.cfg').unlink()" if gone == "pyvenv.cfg" else "shutil.rmtree(env)"
+    guilty = next(iter(project.pythons))
+    project.sample()
+    project.lock()
+    project.matrix(commands=[project.script(*START, f"if {guilty!r} in os.environ['LOCKPROOF_CELL']: {line}")])
+    ran = project.run()
+    assert (ran.ended.code, ran.statuses) == (3, ["mismatch", "passed"]), ran.ended.err
+    assert "its commands" in str(ran.cells[0]["reason"])
+    is_right_again(project, "auto")
+
+
+def test_a_command_that_swaps_the_interpreter(small: Project) -> None:
+    small.sample()
+    small.lock()
+    swap = small.script(*START, "(env / 'bin' / 'python').unlink(); (env / 'bin' / 'python').symlink_to('/bin/sh')")
+    small.matrix(commands=[swap])
+    ran = small.run()
+    assert (ran.ended.code, ran.statuses) == (3, ["mismatch"])
+    assert "scripts/python" in paths_found(ran.cell())
+    is_right_again(small, "auto")
+
+
+def test_an_edit_in_one_project_does_not_stay_in_another(project: Project, tmp_path: Path) -> None:
+    project.sample()
+    project.lock()
+    project.matrix(commands=["plain"])
+    is_right(project.run())
+    other = project.checkout(tmp_path / "other")
+    ran = other.run()
+    is_right(ran)
+    module = other.site(ran, next(iter(other.pythons))) / "plain" / "__init__.py"
+    module.chmod(0o644)
+    module.write_text("def main():\n    print('something else')\n")
+    here = project.run()
+    is_right(here)
+    assert "something else" not in "".join(log.read_text() for log in (project.folder / ".lockproof/.logs").iterdir())
+    is_right(other.run())
+
+
+def test_a_damaged_store_is_healed_and_named(small: Project) -> None:
+    small.sample()
+    small.lock()
+    small.matrix(commands=["plain"], link="copy")
+    is_right(small.run())
+    (data,) = small.cache.glob("store/wheels/*/*/tree/site/plain/data.txt")
+    data.chmod(0o644)
+    data.write_text("e\n")
+    (module,) = small.cache.glob("store/wheels/*/*/tree/site/plain/__init__.py")
+    module.unlink()
+    ran = small.run("--recreate")
+    is_right(ran)
+    assert "site/plain/data.txt in the store" in ran.ended.err
+    assert "site/plain/__init__.py in the store" in ran.ended.err
+    assert data.read_text() == "d\n"

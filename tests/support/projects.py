@@ -1,0 +1,340 @@
+"""Small projects for tests of the command line: wheels, a lock, a matrix; a store, home and environment of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lockproof
+from support.wheels import make_wheel, sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SOURCES = Path(lockproof.__file__).parent.parent
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How the command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def told(self) -> str:
+        """All that was printed."""
+        return self.out + self.err
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """A run with its report."""
+
+    ended: Ended
+    report: Json
+
+    @property
+    def cells(self) -> list[Json]:
+        """The report's cells."""
+        cells = self.report["cells"]
+        assert isinstance(cells, list)
+        return cells
+
+    def cell(self, part: str = "") -> Json:
+        """The one cell whose id begins with `part`."""
+        (found,) = [cell for cell in self.cells if str(cell["id"]).startswith(part)]
+        return found
+
+    @property
+    def statuses(self) -> list[str]:
+        """The statuses of the cells, in their order."""
+        return [str(cell["status"]) for cell in self.cells]
+
+
+def proof_of(cell: Json) -> Json:
+    """A cell's proof, or a part of it."""
+    proof = cell["proof"]
+    assert isinstance(proof, dict)
+    return proof
+
+
+def side_of(cell: Json, side: str = "observed") -> Json:
+    """What a cell's proof says was `predicted` or `observed`."""
+    found = proof_of(cell)[side]
+    assert isinstance(found, dict)
+    return found
+
+
+def layer_of(cell: Json, layer: str = "files") -> str:
+    """The digest of one layer that was observed."""
+    layers = side_of(cell)["layers"]
+    assert isinstance(layers, dict)
+    return str(layers[layer])
+
+
+def findings_of(found: Json) -> list[tuple[str, str]]:
+    """(code, path) of the findings of a proof that are more than notes."""
+    findings = found["findings"]
+    assert isinstance(findings, list)
+    return [(finding["code"], finding["path"]) for finding in findings if finding["level"] != "note"]
+
+
+def is_right(ran: Ran, status: str = "passed") -> None:
+    """Assert that every cell is a match, with what was predicted equal to what was observed, whole."""
+    for cell in ran.cells:
+        assert (cell["status"], proof_of(cell)["verdict"]) == (status, "match"), (cell, ran.ended.err)
+        assert side_of(cell, "predicted") == side_of(cell, "observed")
+    assert ran.cells
+
+
+@dataclass(kw_only=True)
+class Project:
+    """A checkout at `folder`; `base` holds all that is beside it: wheels, home, temporary folder, cache with the store."""
+
+    base: Path
+    folder: Path
+    pythons: Mapping[str, Path]  # exact version to executable
+    cache: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    wheels: list[Path] = field(default_factory=list)
+
+    # making it
+
+    def wheel(self, name: str, version: str, files: Mapping[str, str | bytes] | None = None, **more: object) -> Path:
+        """Make a wheel beside the project and lock it with the next lock."""
+        path = make_wheel(self.base / "wheels", name, version, files, **more)  # type: ignore[arg-type]
+        self.wheels.append(path)
+        return path
+
+    def sample(self) -> None:
+        """Wheels with everything that a wheel can bring; `native` has other bytes for every Python."""
+        self.wheel(
+            "plain",
+            "1.0",
+            {"plain/__init__.py": "ANSWER = 42\ndef main():\n    print('plain says', ANSWER)\n", "plain/data.txt": "d\n"},
+            entry_points={"console_scripts": {"plain": "plain:main"}, "gui_scripts": {"plain-gui": "plain:main"}},
+        )
+        self.wheel(
+            "Every.Scheme",
+            "2.0.post1",
+            {"every.py": "E = 1\n"},
+            scripts={"every-script": "#!python\nimport every; print('every', every.E)\n", "every-sh": "#!/bin/sh\necho sh\n"},
+            data={
+                "headers/every.h": "int e;\n",
+                "data/share/every/table.txt": "t\n",
+                "purelib/every_pure.py": "P = 1\n",
+                "platlib/every_plat.py": "L = 1\n",
+            },
+        )
+        self.wheel("space-one", "1.0", {"space/one.py": "N = 1\n"})
+        self.wheel("space-two", "1.0", {"space/two.py": "N = 2\n"})
+        for python in self.pythons:
+            tag = "cp" + "".join(python.split(".")[:2])
+            self.wheel("native", "1.0", {"native.py": f"TAG = {tag!r}\n"}, tag=f"{tag}-none-any")
+
+    def write(self, name: str, text: str) -> Path:
+        """A file of the checkout."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def script(self, *lines: str) -> str:
+        """A command of a matrix that runs these lines of Python in the environment."""
+        name = f"script_{len(list(self.folder.glob('script_*')))}.py"
+        self.write(name, "\n".join(lines) + "\n")
+        return f"python {name}"
+
+    def matrix(self, **keys: object) -> Path:
+        """matrix.yaml of these keys, for all of the Pythons by default; JSON is YAML."""
+        document = {"version": 1, "lock": "pylock.toml", "python": list(self.pythons), **keys}
+        return self.write("matrix.yaml", json.dumps(document, indent=1) + "\n")
+
+    def lock(self, *, index: str | None = None, head: str = "", hashes: Mapping[str, str] | None = None) -> Path:
+        """pylock.toml of the wheels, at the loopback index whose base URL is given, else by path; `hashes` replaces some."""
+        by_name: dict[str, list[Path]] = {}
+        for wheel in self.wheels:
+            by_name.setdefault(wheel.name.split("-")[0].replace("_", "-"), []).append(wheel)
+        lines = ['lock-version = "1.0"', 'created-by = "test"', head or "# no more", *([] if by_name else ["packages = []"])]
+        for name, wheels in sorted(by_name.items()):
+            lines += ["[[packages]]", f'name = "{name}"', f'version = "{wheels[0].name.split("-")[1]}"', "wheels = ["]
+            for wheel in wheels:
+                place = f'url = "{index}/files/{wheel.name}"' if index else f'path = "{self._near(wheel)}"'
+                sha256 = (hashes or {}).get(wheel.name) or sha256_of(wheel)
+                lines.append(f'  {{name = "{wheel.name}", {place}, hashes = {{sha256 = "{sha256}"}}}},')
+            lines.append("]")
+        return self.write("pylock.toml", "\n".join(lines) + "\n")
+
+    def _near(self, wheel: Path) -> str:
+        return Path(os.path.relpath(wheel, self.folder)).as_posix()
+
+    def requirements(self, *options: str) -> Path:
+        """requirements.txt with the hashes of the wheels, after some option lines."""
+        hashes: dict[str, list[str]] = {}
+        for wheel in self.wheels:
+            name, version, _ = wheel.name.split("-", 2)
+            hashes.setdefault(f"{name}=={version}", []).append(f"--hash=sha256:{sha256_of(wheel)}")
+        lines = [" \\\n    ".join([pin, *found]) for pin, found in hashes.items()]
+        return self.write("requirements.txt", "\n".join([*options, *lines]) + "\n")
+
+    def checkout(self, folder: Path) -> Project:
+        """A second checkout of the same project, sharing the store."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(".lockproof"))
+        return Project(
+            base=self.base,
+            folder=folder,
+            pythons=self.pythons,
+            cache=self.cache,
+            variables=self.variables,
+            wheels=list(self.wheels),
+        )
+
+    # running it
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What the command line gets: nothing of this process's environment."""
+        folders = {str(python.parent): None for python in self.pythons.values()}
+        return {
+            "PATH": os.pathsep.join([*folders, "/usr/bin", "/bin"]),
+            "HOME": str(self.base / "home"),
+            "TMPDIR": str(self.base / "tmp"),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(SOURCES),
+            "LOCKPROOF_STORE": str(self.cache),
+            **self.variables,
+        }
+
+    def start(self, *arguments: str, cwd: Path | None = None, umask: int = -1, **env: str) -> subprocess.Popen[str]:
+        """Start the command line in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "lockproof", *arguments],
+            cwd=cwd or self.folder,
+            env=self.environ | env,
+            umask=umask,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __call__(self, *arguments: str, cwd: Path | None = None, umask: int = -1, **env: str) -> Ended:
+        """Run the command line to its end; there never is a traceback, and nothing stays in the temporary folder."""
+        ended = finish(self.start(*arguments, cwd=cwd, umask=umask, **env))
+        assert os.listdir(self.base / "tmp") == []
+        return ended
+
+    def run(self, *arguments: str, cwd: Path | None = None, umask: int = -1, **env: str) -> Ran:
+        """`lockproof run --json` with its report; its exit code is the process's."""
+        target = self.base / "report.json"
+        target.unlink(missing_ok=True)
+        ended = self("run", "--json", str(target), *arguments, cwd=cwd, umask=umask, **env)
+        assert target.exists(), ended
+        report = json.loads(target.read_text())
+        assert report["exit_code"] == ended.code, ended
+        return Ran(ended=ended, report=report)
+
+    def json(self, *arguments: str, code: int = 0, **env: str) -> Json:
+        """What a command prints as JSON, and the exit code it ends with."""
+        ended = self(*arguments, "--json", **env)
+        assert ended.code == code, ended
+        document = json.loads(ended.out)
+        assert isinstance(document, dict)
+        return document
+
+    # looking at it
+
+    def environment(self, ran: Ran, part: str = "") -> Path:
+        """The folder of a cell's environment."""
+        return Path(str(ran.cell(part)["environment"]))
+
+    def site(self, ran: Ran, part: str = "") -> Path:
+        """The site-packages of a cell's environment."""
+        (found,) = self.environment(ran, part).glob("lib/python*/site-packages")
+        return found
+
+    def remains(self) -> list[str]:
+        """What work has left behind: environments, records, entries of the store, and temporary files anywhere."""
+        work = self.folder / ".lockproof"
+        found = [path for path in work.glob("*") if path.is_dir() and not path.name.startswith(".")]
+        found += work.glob(".state/*.json")
+        found += self.cache.glob("store/wheels/*/*/")
+        found += self.cache.glob("store/downloads/*")
+        for place in (self.folder, self.cache):
+            found += [path for path in place.rglob(".*") if _is_temporary(path)]
+        return sorted({path.relative_to(self.base).as_posix() for path in found if not path.name.endswith(".lock")})
+
+
+def _is_temporary(path: Path) -> bool:
+    return any(sign in path.name for sign in (".new", ".try", ".part", ".writing", ".json.", ".py.", ".txt."))
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 100.0) -> Ended:
+    """Wait for a started command line; one that shows a traceback or never ends fails the test."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except BaseException:
+        kill_group(process)
+        raise
+    ended = Ended(code=process.returncode, out=out, err=err)
+    assert "Traceback" not in ended.told, ended.told
+    return ended
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """End a started command line and its group at once, without asking."""
+    import signal
+
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def still_running(pids: Iterable[int], seconds: float = 10.0) -> list[int]:
+    """Those processes that have not ended; the kernel gets some time to end one that was killed."""
+    deadline = time.monotonic() + seconds
+    left = list(pids)
+    while (left := [pid for pid in left if _is_alive(pid)]) and time.monotonic() < deadline:
+        os.sched_yield()
+    return left
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        status = Path("/proc", str(pid), "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"  # one that nobody has reaped yet has ended, too
+
+
+def make_project(base: Path, pythons: Mapping[str, Path], *, warm: Path | None = None, name: str = "project") -> Project:
+    """An empty project below `base`; `warm` is a cache whose knowledge of interpreters is copied."""
+    for folder in ("home", "tmp", "wheels", name):
+        (base / folder).mkdir(parents=True, exist_ok=True)
+    cache = base / "cache"
+    for part in ("interpreters", "virtualenv"):
+        if warm and (warm / part).exists():
+            shutil.copytree(warm / part, cache / part)
+    return Project(base=base, folder=base / name, pythons=pythons, cache=cache)
+
+
+def files_below(folder: Path, leave_out: Iterable[str] = ()) -> dict[str, bytes | str]:
+    """Every file's bytes and every link's target, by path."""
+    found: dict[str, bytes | str] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            found[name] = os.readlink(path)
+        elif path.is_file() and not any(part in name for part in leave_out):
+            found[name] = path.read_bytes()
+    return found

@@ -1,0 +1,85 @@
+"""The layers of the code: every module imports only from modules that stand above it in this list.
+
+Imports inside functions count (they are there for start-up time, never to hide a cycle), and so do those under
+TYPE_CHECKING: a type that points upwards is a dependency too.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import lockproof
+
+ROOT = Path(lockproof.__file__).parent
+PURE = """
+__init__ errors digests layout trees shapes platforms matrix config artifacts locks.__init__ locks.pylock
+locks.requirements locks.matching plan fingerprint startup launchers manifest prediction observation compare outcomes
+""".split()
+EDGES = """
+reader urls knownfiles probe probing buildfiles interpreters documents uvconfig credentials pipconfig session simpleapi
+index download lockfile unpack store process bytecode pycache inspection linking environment installers workspace
+preparation cellrun runner project reporters.__init__ reporters.text reporters.progress reporters.live reporters.choice
+commands cli __main__
+""".split()
+ORDER = PURE + EDGES
+FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+TREES = {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")}
+
+
+def imported_by(module: str) -> set[str]:
+    """Everything that a module imports anywhere in it: ours by their names in ORDER, others by their first name."""
+    found = set()
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            base = node.module or ""
+            found |= {full if ours(full := f"{base}.{alias.name}") else base for alias in node.names}
+    return {ours(full) or full.partition(".")[0] for full in found}
+
+
+def ours(full: str) -> str:
+    """The name in ORDER of a module of this package; empty for anything else."""
+    if full == "lockproof":
+        return "__init__"
+    below = full.removeprefix("lockproof.")
+    if below == full:
+        return ""
+    return below if below in TREES else f"{below}.__init__" if f"{below}.__init__" in TREES else ""
+
+
+def test_the_list_names_every_module_once() -> None:
+    assert sorted(ORDER) == sorted(TREES)
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_imports_only_from_modules_above(module: str) -> None:
+    above = set(ORDER[: ORDER.index(module)])
+    assert imported_by(module) & set(ORDER) <= above
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_touches_neither_system_nor_screen(module: str) -> None:
+    assert imported_by(module) & FORBIDDEN_IN_PURE == set()
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_uses_paths_for_types_only(module: str) -> None:
+    runtime = [node for node in TREES[module].body if isinstance(node, ast.ImportFrom) and node.module == "pathlib"]
+    assert [alias.name for node in runtime for alias in node.names if not alias.name.startswith("Pure")] == []
+
+
+def test_the_reader_stands_alone_and_is_python_3_6() -> None:
+    assert imported_by("reader") & set(ORDER) == set()
+    assert imported_by("reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys"}
+    ast.parse((ROOT / "reader.py").read_text(encoding="utf-8"), feature_version=(3, 6))
