@@ -44,9 +44,9 @@ def inspect_environment(
 
     `identify` says which interpreter an executable outside the environment is; `declared` is the one it should be.
     Links are followed only below `store` and only where pyvenv.cfg says that the environment was joined by links.
-    `known` spares reading files whose bytes were hashed while they looked as they do now; what is read is entered there. Where everything is as in
-    `previous`, its fingerprint is the answer. Raises UsageError for a folder that is no environment, UnavailableError
-    for one that can't be read or changes meanwhile.
+    `known` spares reading files whose bytes were hashed while they looked as they do now; what is read is entered.
+    Where everything is as in `previous`, its fingerprint is the answer. Raises UsageError for a folder that is no
+    environment, UnavailableError for one that can't be read or changes meanwhile.
     """
     tree = _read(folder, store, known, previous)
     interpreter, finding = _interpreter_of(tree, identify, declared)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError, LockproofError
+from lockproof.locks import IndexOptions
 from lockproof.locks.matching import (
     Listing,
     contradicted_pins,
@@ -22,7 +23,7 @@ from lockproof.locks.matching import (
     to_pylock,
 )
 from lockproof.locks.pylock import read_pylock
-from lockproof.locks.requirements import IndexOptions, parse_requirements
+from lockproof.locks.requirements import parse_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -144,11 +145,13 @@ def _with_files(
     """The lock that the requirements are with the files that the index, or memory, has under their hashes."""
     options = requirements.options
     links = tuple(link if ":" in link else str(Path(link).absolute()) for link in options.find_links)
-    memory = _Memory(cache, digest, replace(options, find_links=links), requirements.pins)
-    return memory.complete(
+    options = replace(options, find_links=links)
+    memory = _Memory(cache, digest, options, requirements.pins)
+    lock = memory.complete(
         lambda listing, asked: to_pylock(requirements, listing, sha256=digest, asked=asked, folder=folder),
         index_factory,
     )
+    return replace(lock, options=options)
 
 
 def _uncontradicted(lock: Lock, cache: Path, index_factory: IndexFactory) -> Lock:

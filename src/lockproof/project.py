@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from lockproof.download import Downloader
     from lockproof.index import Index
     from lockproof.interpreters import Discovery, Interpreter
-    from lockproof.locks import Lock
-    from lockproof.locks.requirements import IndexOptions
+    from lockproof.locks import IndexOptions, Lock
     from lockproof.matrix import Cell, Spec
     from lockproof.preparation import Fetching, Job
 
@@ -92,7 +91,7 @@ class Project:
         from lockproof.lockfile import load_lock
 
         return load_lock(
-            self.root / self.spec.lock,
+            self.matrix_path.parent / self.spec.lock,
             folder_for_cache=self.places.cache / "locks",
             index_factory=self._make_index,
             environ=self.environ,
@@ -119,7 +118,7 @@ class Project:
     def _make_downloader(self) -> Downloader:
         from lockproof.download import Downloader
 
-        return Downloader(self._make_index())
+        return Downloader(self._make_index(self.lock.options))
 
     def plans(self, cells: Sequence[Cell]) -> tuple[Plan, ...]:
         """One plan a cell; raises all that is wrong with the lock for any of them."""

@@ -60,7 +60,7 @@ class StoreEntry:
         self._load_seen()
 
     def _load_seen(self) -> None:
-        with suppress(OSError, ValueError, TypeError, KeyError):
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             seen = json.loads((self.folder / "seen.json").read_text())
             for path, sha256 in self.files:
                 device, inode, size, mtime, ctime = seen[path]
@@ -99,7 +99,10 @@ class StoreEntry:
         for path, sha256 in self.files if files is None else files:
             real = f"{self.tree}/{path}"
             try:
-                digest, _, status = read_file(real, os.lstat(real), keep=False)
+                status = os.lstat(real)
+                if not stat.S_ISREG(status.st_mode):  # a FIFO must not be opened
+                    raise ChangedDuringRead(real)
+                digest, _, status = read_file(real, status, keep=False)
                 right = digest == sha256 and stat.S_IMODE(status.st_mode) == self.mode_of(path)
             except (OSError, ChangedDuringRead):
                 right = False
@@ -224,7 +227,9 @@ class Store:
         folder = self._place(artifact.sha256)
         try:
             manifest, added = manifest_from_json((folder / "manifest.json").read_bytes())
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError):
+            return None
+        if manifest.sha256 != artifact.sha256:
             return None
         with self._guard:
             return self._entries.setdefault(artifact.sha256, StoreEntry(folder, manifest, added, self.known))
@@ -330,20 +335,24 @@ def manifest_to_json(manifest: Manifest) -> bytes:
 
 
 def manifest_from_json(content: bytes) -> tuple[Manifest, Added]:
-    """Read a manifest back, and what is added to its files; ValueError, KeyError or TypeError for anything else."""
-    data = json.loads(content)
-    if data.pop("format") != _FORMAT:
-        raise ValueError("another format")
-    manifest = Manifest(
-        name=data["name"],
-        version=data["version"],
-        filename=data["filename"],
-        sha256=data["sha256"],
-        dist_info=data["dist_info"],
-        files=tuple(LandingFile(*row) for row in data["files"]),
-        scripts=tuple(LandingScript(row[0], row[1], row[2], FileFact(*row[3])) for row in data["scripts"]),
-        launchers=tuple(EntryPointScript(*row) for row in data["launchers"]),
-        startup=tuple(data["startup"]),
-        findings=tuple(Finding(*row) for row in data["findings"]),
-    )
-    return manifest, [(path, sha256) for path, sha256 in data["added"]]
+    """Read a manifest back, and what is added to its files; ValueError for anything else."""
+    try:
+        data = json.loads(content)
+        if data.pop("format") != _FORMAT:
+            raise ValueError("another format")
+        added = [(str(path), str(sha256)) for path, sha256 in data["added"]]
+        manifest = Manifest(
+            name=str(data["name"]),
+            version=str(data["version"]),
+            filename=str(data["filename"]),
+            sha256=str(data["sha256"]),
+            dist_info=str(data["dist_info"]),
+            files=tuple(LandingFile(*row) for row in data["files"]),
+            scripts=tuple(LandingScript(row[0], row[1], row[2], FileFact(*row[3])) for row in data["scripts"]),
+            launchers=tuple(EntryPointScript(*row) for row in data["launchers"]),
+            startup=tuple(map(str, data["startup"])),
+            findings=tuple(Finding(*row) for row in data["findings"]),
+        )
+    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise ValueError(f"no manifest: {error}") from error
+    return manifest, added

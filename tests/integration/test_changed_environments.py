@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-LINKS = ("hardlink", "symlink", "copy")
 START = (
     "import os, pathlib, py_compile, shutil, sys, sysconfig",
     "site = pathlib.Path(sysconfig.get_paths()['purelib'])",
@@ -96,8 +95,9 @@ def test_what_a_command_changes_through_a_symlink_is_healed(project: Project, ch
 
 
 def test_copies_are_nobody_elses(project: Project) -> None:
-    ran = changing(project, "copy", *(line for line, _ in CHANGES.values()))
-    wanted = {path for _, path in CHANGES.values()}
+    changes = [CHANGES[name] for name in CHANGES if name not in ("delete", "edit with the old time")]
+    ran = changing(project, "copy", *(line for line, _ in changes))
+    wanted = {path for _, path in changes}
     assert {next(path for path in wanted if found.startswith(path)) for found in paths_found(ran.cells[0])} == wanted
     store = files_below(project.cache / "store" / "wheels", leave_out=(".json", ".whl", ".lock"))
     is_right_again(project, "copy")

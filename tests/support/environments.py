@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from lockproof.artifacts import Artifact
 from lockproof.compare import Proof, prove
-from lockproof.environment import fill_from_store, make_skeleton
-from lockproof.inspection import inspect_environment
+from lockproof.environment import Order, make_environments
+from lockproof.inspection import Inspection, inspect_environment
 from lockproof.interpreters import Discovery, Interpreter, identify
 from lockproof.layout import Layout, layout_for
 from lockproof.prediction import predict
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lockproof.fingerprint import Fingerprint
-    from lockproof.store import StoreEntry
+    from lockproof.store import Known, StoreEntry
 
 
 @cache
@@ -90,10 +90,9 @@ def predicted(entries: Sequence[StoreEntry]) -> Fingerprint:
     )
 
 
-def make(entries: Sequence[StoreEntry], folder: Path, store: Store, *, link: str = "copy") -> Path:
+def make(entries: Sequence[StoreEntry], folder: Path, *, link: str = "copy") -> Path:
     """An environment of the running Python, filled from the store; returns its site-packages."""
-    make_skeleton(running(), folder, app_data())
-    fill_from_store(entries, running().version, folder, link, store)
+    make_environments([Order(interpreter=running(), entries=entries, folder=folder, link=link)], app_data())
     return folder / layout().site
 
 
@@ -104,7 +103,21 @@ def know(executable: Path) -> Interpreter | None:
 
 def observed(folder: Path, store: Store | None = None) -> Fingerprint:
     """What the environment is, every byte read."""
-    return inspect_environment(folder, identify=know, store=store.folder if store else None).fingerprint
+    return inspect(folder, store).fingerprint
+
+
+def inspect(
+    folder: Path, store: Store | None = None, *, known: Known | None = None, previous: Inspection | None = None
+) -> Inspection:
+    """The environment as it is; `known` and `previous` spare it reading what hasn't changed."""
+    return inspect_environment(
+        folder,
+        identify=know,
+        declared=running().executable,
+        store=store.folder if store else None,
+        known=known,
+        previous=previous,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +139,7 @@ class Made:
 def make_proven(wheels: Sequence[Path], folder: Path, store: Store, *, link: str = "copy") -> Made:
     """An environment that was just found to match."""
     entries = stored(store, wheels)
-    site = make(entries, folder, store, link=link)
+    site = make(entries, folder, link=link)
     made = Made(
         folder=folder,
         site=site,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lockproof.locks import Lock
     from lockproof.locks.matching import ListedFile
-    from lockproof.locks.requirements import IndexOptions
+    from lockproof.locks import IndexOptions
 
 DATA = Path(__file__).parent.parent / "data" / "locks"
 FOLDER = PurePath("/locks")

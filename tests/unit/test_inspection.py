@@ -9,25 +9,40 @@ import marshal
 import os
 import py_compile
 import re
-import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof.compare import prove
 from lockproof.digests import record_hash, sha256_hex
+from lockproof.environment import Order, make_environments, make_skeleton
 from lockproof.errors import UnavailableError, UsageError
 from lockproof.fingerprint import from_json, to_json
-from lockproof.inspection import inspect_environment
+from lockproof.installers import find_tool, install
 from lockproof.store import Store
-from support.environments import Made, know, layout, make, make_proven, observed, predicted, running, stored
+from support.environments import (
+    Made,
+    app_data,
+    artifact_of,
+    inspect,
+    layout,
+    make,
+    make_proven,
+    observed,
+    predicted,
+    running,
+    stored,
+)
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from lockproof.store import Known
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="environments of this platform are laid out otherwise")
 CORE = "site/demo/core.py"
@@ -487,6 +502,11 @@ CASES = {
             ("file-changed", "scripts/demo-tool"),
         ],
     ),
+    "bin/python another program": Case(
+        tamper=link_python("/bin/sh"),
+        layer="interpreter",
+        findings=[("interpreter", "scripts/python"), ("interpreter-unknown", "scripts/python", UNPROVEN)],
+    ),
     "bin/python3 another than bin/python": Case(tamper=link_python3, findings=[("interpreter-links", "scripts/python")]),
     # ---- scripts
     "a wrapper edited": Case(
@@ -605,7 +625,6 @@ HOLES = {
         "scripts/activate\n",
     ),
     "RECORD with another distribution's row": (move_row, CORE),  # unproven, but nothing says why
-    "bin/python another program": (link_python("/bin/sh"), "scripts/python"),  # unproven, although it is known
 }
 
 
@@ -659,54 +678,36 @@ def test_a_damaged_store_file_is_named_and_replaced_on_the_way(wheels: list[Path
     damaged = Path(entry.tree, CORE)
     damaged.chmod(0o644)
     append(damaged)
-    from lockproof.environment import fill_from_store, make_skeleton
-    from support.environments import app_data
-
-    make_skeleton(running(), tmp_path / "env", app_data())
-    result = fill_from_store([entry], running().version, tmp_path / "env", "hardlink", own)
-    assert (result.link, result.replaced) == ("hardlink", (CORE,))
+    order = Order(interpreter=running(), entries=[entry], folder=tmp_path / "env", link="hardlink")
+    result = make_environments([order], app_data())
+    assert (result.links, result.replaced) == (("hardlink",), (CORE,))
     assert (tmp_path / "env" / layout().site / "demo/core.py").read_bytes().startswith(b"ANSWER = 42\n")
 
 
 def test_what_is_known_is_not_believed_once_the_file_was_touched(made: Made) -> None:
-    known = made.store.known
-    first = inspect_environment(made.folder, identify=know, store=made.store.folder, known=known)
-    same = inspect_environment(made.folder, identify=know, store=None, known=known, previous=first)
+    before, known = observed(made.folder), made.store.known
+    first = inspect(made.folder, known=known)
+    same = inspect(made.folder, known=known, previous=first)
     edit_keeping_times(made)
-    later = inspect_environment(made.folder, identify=know, store=None, known=known, previous=same)
+    later = inspect(made.folder, known=known, previous=same)
 
-    assert first.fingerprint == same.fingerprint == observed_before(made, first.fingerprint.digest)
+    assert (first.fingerprint, same.fingerprint) == (before, before)
     assert {f.path for f in later.fingerprint.findings} == {CORE}
     assert later.fingerprint.files[CORE] != first.fingerprint.files[CORE]
 
 
-def observed_before(made: Made, digest: str) -> object:
-    """The fingerprint that the prediction and the interpreter give: equal in all that an observation knows."""
-    from dataclasses import replace
-
-    from lockproof.compare import attributed
-
-    fingerprint = replace(made.predicted, distributions=tuple(replace(d, artifact=None) for d in made.predicted.distributions))
-    layers = {k: v for k, v in fingerprint.layers.items() if k != "artifacts"}
-    fingerprint = replace(fingerprint, layers=layers)
-    assert attributed(made.predicted, fingerprint).digest == made.predicted.digest
-    assert fingerprint.digest == digest
-    return fingerprint
-
-
 @pytest.mark.parametrize("name", ["a byte changed, size and times kept", "an odd INSTALLER", "a setuid script", "an empty folder"])
 def test_a_later_reading_sees_what_the_first_would(name: str, made: Made) -> None:
-    before = inspect_environment(made.folder, identify=know, store=None, known={})
+    known: Known = {}
+    before = inspect(made.folder, known=known)
     CASES[name].tamper(made)
-    later = inspect_environment(made.folder, identify=know, store=None, known={}, previous=before)
+    later = inspect(made.folder, known=known, previous=before)
     assert later.fingerprint == observed(made.folder)
     assert later.fingerprint != before.fingerprint
 
 
 def moved(made: Made, *, record: bool) -> Made:
     """The environment in another folder, first lines regenerated, and RECORD too where asked for."""
-    from dataclasses import replace
-
     folder = made.folder.rename(made.folder.parent / "moved")
     there = replace(made, folder=folder, site=folder / layout().site, scripts=folder / layout().scripts)
     for name in ("demo", "demo-tool"):
@@ -724,8 +725,6 @@ def test_a_moved_environment_with_regenerated_first_lines_and_record_matches(mad
 
 
 def moved_findings(made: Made) -> tuple[object, ...]:
-    from dataclasses import replace
-
     folder = made.folder.parent / "moved"
     return replace(made, folder=folder, site=folder / layout().site, scripts=folder / layout().scripts).prove().findings
 
@@ -736,8 +735,6 @@ def test_a_moved_environment_with_regenerated_first_lines_matches(made: Made) ->
 
 
 def test_a_moved_environment_whose_scripts_still_lead_to_the_old_place_does_not_match(made: Made) -> None:
-    from dataclasses import replace
-
     folder = made.folder.rename(made.folder.parent / "moved")
     proof = replace(made, folder=folder).prove()
     assert {(f.code, f.path) for f in proof.findings} == {("file-changed", f"scripts/{name}") for name in ("demo", "demo-tool")}
@@ -745,10 +742,6 @@ def test_a_moved_environment_whose_scripts_still_lead_to_the_old_place_does_not_
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
 def test_pip_and_uv_make_the_predicted_environment(tool: str, wheels: list[Path], store: Store, tmp_path: Path) -> None:
-    from lockproof.environment import make_skeleton
-    from lockproof.installers import find_tool, install
-    from support.environments import app_data, artifact_of
-
     try:
         find_tool("uv" if tool == "uv" else "pip")
     except UnavailableError as error:
@@ -756,8 +749,6 @@ def test_pip_and_uv_make_the_predicted_environment(tool: str, wheels: list[Path]
     entries = stored(store, wheels)
     make_skeleton(running(), tmp_path / "env", app_data())
     install(tool, [(artifact_of(wheel), wheel) for wheel in wheels], tmp_path / "env")
-    from lockproof.compare import prove
-
     proof = prove(predicted(entries), observed(tmp_path / "env"))
     assert (proof.verdict, {f.code for f in proof.findings}) == ("match", {"origin"} if tool == "uv" else set())
 
@@ -864,8 +855,8 @@ def test_two_distributions_may_share_a_file_of_equal_bytes(made: Made) -> None:
     assert {path for path, fact in made.predicted.files.items() if fact.kind != "f"} == {"scripts/demo", "scripts/demo-tool"}
 
 
-def test_the_environment_has_no_more_than_the_skeleton_without_wheels(store: Store, tmp_path: Path) -> None:
-    make([], tmp_path / "env", store)
+def test_an_environment_without_wheels_holds_nothing(tmp_path: Path) -> None:
+    make([], tmp_path / "env")
     seen = observed(tmp_path / "env")
-    assert (dict(seen.files), seen.distributions, seen.findings) == ({}, (), (("empty-folder", "site", "is a folder without files", "note"),)[:0])
-    shutil.rmtree(tmp_path / "env")
+    assert (dict(seen.files), seen.distributions, seen.findings) == ({}, (), ())
+    assert prove(predicted([]), seen).verdict == "match"

@@ -20,7 +20,7 @@ locks.requirements locks.matching plan fingerprint startup launchers manifest pr
 """.split()
 EDGES = """
 reader urls knownfiles probe probing buildfiles interpreters documents uvconfig credentials pipconfig session simpleapi
-index download lockfile unpack store process bytecode pycache inspection linking environment installers workspace
+index download lockfile unpack store process bytecode pycache inspection joiner linking environment installers workspace
 preparation cellrun runner project reporters.__init__ reporters.text reporters.progress reporters.live reporters.choice
 commands cli __main__
 """.split()
@@ -81,5 +81,5 @@ def test_a_pure_module_uses_paths_for_types_only(module: str) -> None:
 
 def test_the_reader_stands_alone_and_is_python_3_6() -> None:
     assert imported_by("reader") & set(ORDER) == set()
-    assert imported_by("reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys"}
+    assert imported_by("reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys", "typing"}
     ast.parse((ROOT / "reader.py").read_text(encoding="utf-8"), feature_version=(3, 6))

@@ -11,7 +11,7 @@ import pytest
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError, UnavailableError
 from lockproof.lockfile import describe_index, detect_format, load_lock
-from lockproof.locks.requirements import IndexOptions
+from lockproof.locks import IndexOptions
 from support.lockdata import DATA, HEAD, FakeIndex, hex_of, listed, package
 
 if TYPE_CHECKING:

@@ -24,6 +24,20 @@ _PLAIN_FILENAME = re.compile(r"[\w.!+-]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class IndexOptions:
+    """Where a lock says its files are: URLs as written, `find_links` paths joined to the file's folder.
+
+    They may hold passwords, so they are left out of the repr.
+    """
+
+    index_url: str | None = field(default=None, repr=False)
+    extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
+    find_links: tuple[str, ...] = field(default=(), repr=False)
+    no_index: bool = False
+    trusted_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Lock:
     """A lock in its normal form, with what is needed to speak of it.
 
@@ -31,7 +45,7 @@ class Lock:
     `lines` gives the line of each (normalised name, version), or of a name alone under version "". `places`
     says "file:line" for each of `pylock.packages`, in their order: names and versions can repeat, and a
     requirements file can include others. `folder` is the lock's own, absolute: what `path` entries are
-    relative to. `notes` are warnings that don't stop anything.
+    relative to. `notes` are warnings that don't stop anything, `options` what the lock says of the index.
     """
 
     path: str
@@ -42,6 +56,7 @@ class Lock:
     places: tuple[str, ...] = ()
     folder: PurePath = field(default_factory=PurePath)
     notes: tuple[str, ...] = ()
+    options: IndexOptions | None = None
 
     def place(self, index: int) -> str:
         """Where `pylock.packages[index]` stands, as "file:line"; the file alone when that isn't known."""

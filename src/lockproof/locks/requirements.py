@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.digests import is_sha256
 from lockproof.errors import LockError
-from lockproof.locks import INSTALLABLE_ADVICE, raise_together
+from lockproof.locks import INSTALLABLE_ADVICE, IndexOptions, raise_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,26 +81,12 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class IndexOptions:
-    """Where a lock says its files are: URLs as written, `find_links` paths joined to the file's folder.
-
-    They may hold passwords, so they are left out of the repr.
-    """
-
-    index_url: str | None = field(default=None, repr=False)
-    extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
-    find_links: tuple[str, ...] = field(default=(), repr=False)
-    no_index: bool = False
-    trusted_hosts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class RequirementsFile:
     """The pins of a requirements file and of all it includes, in order, and where it says its files are."""
 
     path: str
     pins: tuple[Pin, ...]
-    options: IndexOptions = IndexOptions()
+    options: IndexOptions = field(default_factory=IndexOptions)
 
 
 def parse_requirements(
