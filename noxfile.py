@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -53,7 +54,8 @@ def install_missing_pythons(session: nox.Session) -> None:
     if listing.returncode != 0:
         session.error("the matrix can't be read (the reason is above)")
     cells = cast("list[dict[str, str]]", json.loads(listing.stdout)["cells"])
-    missing = sorted({cell["python"] for cell in cells if cell["status"] == "unavailable"})
+    named = [cell for cell in cells if any(fnmatchcase(cell["id"], word) for word in session.posargs)]
+    missing = sorted({cell["python"] for cell in named or cells if cell["status"] == "unavailable"})
     if missing:
         session.log(f"not here: Python {', '.join(missing)}; uv may have them")
         install = ("-m", "uv", "python", "install", "--no-bin", *missing)

@@ -51,8 +51,9 @@ def metadata(wheel: Path) -> list[str]:
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     folder = f"lockproof-{__version__}.dist-info"
     with zipfile.ZipFile(wheel) as archive:
-        found = message_from_bytes(archive.read(f"{folder}/METADATA"))
+        header, _, description = archive.read(f"{folder}/METADATA").partition(b"\n\n")
         points = archive.read(f"{folder}/entry_points.txt").decode()
+    found = message_from_bytes(header)
     expected = {
         "Name": "lockproof",
         "Version": __version__,
@@ -64,7 +65,7 @@ def metadata(wheel: Path) -> list[str]:
     wrong = [f"{key} is {found[key]!r}, not {value!r}" for key, value in expected.items() if found[key] != value]
     if "lockproof = lockproof.cli:main" not in points.splitlines():
         wrong.append("the command `lockproof` is not among its entry points")
-    if found.get_payload() != Path("README.md").read_text(encoding="utf-8"):
+    if description != Path("README.md").read_bytes():
         wrong.append("its description is not README.md")
     return wrong
 

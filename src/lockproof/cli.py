@@ -67,6 +67,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("cells", metavar="CELL", nargs="*", help="ids or globs (default: all)")
     run.add_argument("-j", "--jobs", metavar="N", type=_jobs, default="auto", help="cells at once (default: auto)")
     run.add_argument("--json", metavar="FILE", help="write the report as JSON (- for standard output)")
+    run.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
+    run.add_argument("--html", metavar="FILE", help="write the report as an HTML page")
     run.add_argument("--fail-fast", action="store_true", help="start no further cell after one that is not right")
     run.add_argument("--recreate", action="store_true", help="make every environment anew")
     run.add_argument("--install-only", action="store_true", help="make and prove the environments, run no commands")
@@ -92,7 +94,8 @@ def apply_variables(parser: argparse.ArgumentParser, environ: Mapping[str, str])
         names = [name for name in action.option_strings if name.startswith("--")]
         if not names or action.dest in ("help", "version"):
             continue
-        text = environ.get("LOCKPROOF_" + names[0][2:].upper().replace("-", "_"))
+        variable = "LOCKPROOF_" + names[0][2:].upper().replace("-", "_")
+        text = environ.get(variable)
         if text is None or text == "":
             continue
         if action.nargs != 0:
@@ -100,7 +103,7 @@ def apply_variables(parser: argparse.ArgumentParser, environ: Mapping[str, str])
         elif text.lower() in ("0", "1", "true", "false", "yes", "no"):
             action.default = text.lower() in ("1", "true", "yes")
         elif action.dest != "json":  # LOCKPROOF_JSON names a file for `run`, and says nothing to the others
-            parser.error(f"LOCKPROOF_{names[0][2:].upper()}={text!r}: expected 1 or 0")
+            parser.error(f"{variable}={text!r}: expected 1 or 0")
 
 
 def split_posargs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -124,10 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return commands.run_command(options, posargs)
     except ProblemsError as error:
-        print(f"lockproof: {error}", file=sys.stderr)  # noqa: T201
+        _tell(str(error))
         return error.worst_exit_code
     except LockproofError as error:
-        print(f"lockproof: {error}", file=sys.stderr)  # noqa: T201
+        _tell(str(error))
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -136,11 +139,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("LOCKPROOF_DEBUG"):
             raise
         text = f"this is a bug in lockproof, and nothing was proven: {type(error).__name__}: {error}"
-        print(f"lockproof: {text}\n  set LOCKPROOF_DEBUG=1 to see where, and report it", file=sys.stderr)  # noqa: T201
+        _tell(f"{text}\n  set LOCKPROOF_DEBUG=1 to see where, and report it")
         return 4
     except KeyboardInterrupt:
-        print("lockproof: interrupted", file=sys.stderr)  # noqa: T201
+        _tell("interrupted")
         return 130
+
+
+def _tell(text: str) -> None:
+    """Say it on stderr, without what a terminal would act on: file names and wheels may hold anything."""
+    from lockproof.reporters.text import printable  # only for messages
+
+    print(*(printable(line) for line in f"lockproof: {text}".split("\n")), sep="\n", file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

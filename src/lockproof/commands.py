@@ -16,6 +16,7 @@ from lockproof.reporters.text import (
     fingerprint_text,
     listing_text,
     predictions_text,
+    printable,
     proof_text,
 )
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lockproof.compare import Comparison, Proof
     from lockproof.interpreters import Interpreter
     from lockproof.reporters.progress import Progress
+    from lockproof.runner import Result
 
 _VERDICT_EXIT = {"match": 0, "mismatch": 3, "unproven": 4}
 _RELATION_EXIT = {"identical": 0, "same files": 0, "same lock": 0, "drift": 3, "unproven": 4}
@@ -68,9 +70,7 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
     from lockproof.runner import Policy, Runner
 
     cells = project.select(options.cells)
-    report = options.json and options.json != "-" and project.places.folder / options.json
-    if report:
-        _refuse_missing_folder(report)
+    reports = _reports(options, project)
     plans = project.plans(cells)
     interpreters = project.interpreters(cells)
     try:
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
             why=error.strerror or str(error), remedy="make it writable, or work in a copy",
         ) from error  # fmt: skip
     for note in project.lock.notes:
-        sys.stderr.write(f"note: {note}\n")
+        sys.stderr.write(f"note: {printable(note)}\n")
     processes = Processes()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _progress(options) as listener:
@@ -109,24 +109,40 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
         result = runner.run(plans, interpreters)
         project.store.save_seen(artifact for plan in plans for artifact in plan.artifacts)
         listener.concluded(result.outcomes, result.exit_code)
-    document = report_to_json(result.outcomes, result.exit_code)
-    if report:
-        _write_json(report, document)
-    elif options.json:
-        _print_json(document)
+    for kind, path in reports.items():
+        _write_report(kind, path, result)
+    if options.json == "-":
+        _print_json(report_to_json(result.outcomes, result.exit_code))
     return result.exit_code
 
 
-def _refuse_missing_folder(path: Path) -> None:
-    if not path.absolute().parent.is_dir():
-        raise UsageError("the report can't be written", where=str(path), why="its folder does not exist")
+def _reports(options: argparse.Namespace, project: Project) -> dict[str, Path]:
+    """The files that reports go to, by kind, seen from the folder of -C; UsageError where one can't be written."""
+    named = {kind: getattr(options, kind) for kind in ("json", "junit", "html")}
+    paths = {kind: project.places.folder / name for kind, name in named.items() if name and name != "-"}
+    for path in paths.values():
+        if not path.absolute().parent.is_dir() or path.is_dir():
+            raise UsageError("the report can't be written", where=str(path), why="it is a folder, or has none")
+    return paths
 
 
-def _write_json(path: Path, document: object) -> None:
+def _write_report(kind: str, path: Path, result: Result) -> None:
     from lockproof.store import write_atomically
 
+    if kind == "json":
+        from lockproof.outcomes import report_to_json
+
+        content = json.dumps(report_to_json(result.outcomes, result.exit_code), indent=1).encode() + b"\n"
+    elif kind == "junit":
+        from lockproof.reporters.junit import junit_report  # xml: 15 ms
+
+        content = junit_report(result.outcomes)
+    else:
+        from lockproof.reporters.html import html_report
+
+        content = html_report(result.outcomes, result.exit_code)
     try:
-        write_atomically(path.absolute(), json.dumps(document, indent=1).encode() + b"\n")
+        write_atomically(path.absolute(), content)
     except OSError as error:
         raise UsageError("the report can't be written", where=str(path), why=error.strerror or str(error)) from error
 

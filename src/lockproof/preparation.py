@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lockproof.errors import LockproofError, UnavailableError
 from lockproof.interpreters import find_interpreter
 from lockproof.layout import layout_for
 from lockproof.prediction import predict
+from lockproof.store import add_entry
+from lockproof.unpackers import Unpackers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,9 +25,10 @@ if TYPE_CHECKING:
     from lockproof.interpreters import Discovery, Interpreter
     from lockproof.locks import Lock
     from lockproof.matrix import Cell
-    from lockproof.store import Store, StoreEntry
+    from lockproof.store import Add, Store, StoreEntry
 
 _DOWNLOADS = 8  # wheels under way at once
+_WORTH_PROCESSES = 4  # wheels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,10 +80,11 @@ class Fetching:
         if not missing:
             return result
         self._told(0, len(missing), 0)
-        with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        with Unpackers() as unpackers, ThreadPoolExecutor(_DOWNLOADS) as pool:
+            bring = partial(self._bring_one, add=unpackers.add if len(missing) >= _WORTH_PROCESSES else add_entry)
             try:
                 count = 0
-                for artifact, entry in zip(missing, pool.map(self._bring_one, missing), strict=True):
+                for artifact, entry in zip(missing, pool.map(bring, missing), strict=True):
                     result[artifact.sha256] = entry
                     if not isinstance(entry, LockproofError):
                         count += 1
@@ -90,9 +95,9 @@ class Fetching:
                 raise
         return result
 
-    def _bring_one(self, artifact: Artifact) -> StoreEntry | LockproofError:
+    def _bring_one(self, artifact: Artifact, add: Add) -> StoreEntry | LockproofError:
         try:
-            return self._store.ensure(artifact, lambda folder: self._fetch(artifact, folder))
+            return self._store.ensure(artifact, lambda folder: self._fetch(artifact, folder), add)
         except LockproofError as error:
             error.where = error.where or artifact.where
             return error

@@ -25,6 +25,7 @@ ALWAYS_PASSED = (
     "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "USERPROFILE",
 )  # fmt: skip
 _GRACE = 3.0  # seconds between asking a group to end and ending it
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no such signal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +95,7 @@ class Processes:
         ended. Raises LockproofError where it can't be started, KeyboardInterrupt where everything was ended.
         """
         started = time.monotonic()
-        with log.open("ab") as sink:
+        with log.open("ab", buffering=0) as sink:
             process = self._start(argv, env, cwd)
             reader = threading.Thread(target=_pump, args=(process, sink, listen), daemon=True)
             reader.start()
@@ -109,6 +110,7 @@ class Processes:
                 with self._guard:
                     self._live.discard(process)
             reader.join(1.0)  # a grandchild that lives on may hold the pipe; its output is no longer the command's
+            _signal_group(process, _KILL)
         if self.ended:
             raise KeyboardInterrupt
         return Finished(exit_code=process.returncode, seconds=time.monotonic() - started, timed_out=timed_out)
@@ -146,14 +148,14 @@ class Processes:
         for process in live:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
-            _signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+            _signal_group(process, _KILL)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
     _signal_group(process, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE)
-    _signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+    _signal_group(process, _KILL)
     process.wait()
 
 
@@ -170,9 +172,9 @@ def _pump(process: subprocess.Popen[bytes], sink: BinaryIO, listen: Callable[[st
     if process.stdout is None:
         return
 
-    with suppress(ValueError, OSError):  # the log was closed, or its disk is full: the command goes on
-        for line in process.stdout:
-            sink.write(line)
-            sink.flush()
+    with process.stdout as lines:
+        for line in lines:
+            with suppress(ValueError, OSError):  # the log was closed, or its disk is full: the command goes on
+                sink.write(line)
             if listen:
                 listen(line.decode("utf-8", "replace").rstrip("\r\n"))

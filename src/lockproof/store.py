@@ -18,6 +18,7 @@ import os
 import shutil
 import stat
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from lockproof.manifest import LandingFile, LandingScript, Manifest
 from lockproof.reader import ChangedDuringRead, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from lockproof.artifacts import Artifact
 
@@ -39,6 +40,8 @@ _FORMAT = 2
 
 # (logical path, sha256) of INSTALLER and RECORD, which every installer writes itself.
 Added = list[tuple[str, str]]
+# What makes an entry: (archive, file name, sha256, place).
+Add = Callable[[Path, str, str, Path], None]
 # (device, inode) to ((size, mtime_ns, ctime_ns), sha256): bytes that were hashed while the file looked like this.
 Known = dict[tuple[int, int], tuple[tuple[int, int, int], str]]
 
@@ -201,6 +204,41 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def add_entry(archive: Path, filename: str, sha256: str, place: Path) -> None:
+    """Make the entry `place` of a wheel's archive, which becomes part of it; the caller holds the entry's lock.
+
+    Raises HashMismatchError, LockError for a wheel that must not be installed, OSError where the disk says no; then
+    nothing is left, the archive neither.
+    """
+    from lockproof.unpack import WheelArchive  # zipfile: a filled store never needs it
+
+    for left in (*place.parent.glob(f".{place.name}.new*"), place):
+        remove_tree(left)  # whatever is here was left by someone who was killed
+    fresh = place.with_name(f".{place.name}.new{os.getpid()}")
+    fresh.mkdir()
+    try:
+        with archive.open("rb") as stream:
+            actual = hashlib.file_digest(stream, "sha256").hexdigest()
+        if actual != sha256:
+            raise HashMismatchError(
+                f"{filename} is not the locked file", why=f"its sha256 is {actual}, the lock says {sha256}"
+            )
+        with WheelArchive(archive, filename, sha256) as wheel:
+            manifest = wheel.unpack(fresh)
+        remove_tree(fresh / "loose")
+        folder = fresh / "tree" / "site" / manifest.dist_info
+        _write_readonly(folder / "INSTALLER", INSTALLER)
+        _write_readonly(folder / "RECORD", static_record(manifest))
+        archive.replace(fresh / filename)
+        (fresh / "manifest.json").write_bytes(manifest_to_json(manifest))
+        _enter_fresh(fresh, manifest)
+        fresh.rename(place)
+    except BaseException:
+        remove_tree(fresh)
+        archive.unlink(missing_ok=True)
+        raise
+
+
 class Store:
     """The store in one folder; safe for any number of processes and threads at once."""
 
@@ -234,8 +272,8 @@ class Store:
         with self._guard:
             return self._entries.setdefault(artifact.sha256, StoreEntry(folder, manifest, added, self.known))
 
-    def ensure(self, artifact: Artifact, fetch: Callable[[Path], Path]) -> StoreEntry:
-        """The wheel's entry, made from what `fetch(folder)` brings when it isn't there yet.
+    def ensure(self, artifact: Artifact, fetch: Callable[[Path], Path], add: Add = add_entry) -> StoreEntry:
+        """The wheel's entry, made by `add` from what `fetch(folder)` brings when it isn't there yet.
 
         `fetch` puts the archive into the folder it is given and returns its path, its bytes already checked against
         the lock; they are checked once more here, so that nothing can get in under a name that isn't its own.
@@ -253,7 +291,7 @@ class Store:
             with FileLock(f"{place}.lock"):
                 if found := self.entry(artifact):
                     return found
-                self._add(artifact, fetch(downloads), place)
+                add(fetch(downloads), artifact.filename, artifact.sha256, place)
         except OSError as error:
             raise UnavailableError(
                 f"{artifact.filename} can't be put into the store",
@@ -265,36 +303,6 @@ class Store:
         if added is None:
             raise LockproofError("an entry just made can't be read", where=str(place))
         return added
-
-    def _add(self, artifact: Artifact, archive: Path, place: Path) -> None:
-        from lockproof.unpack import WheelArchive  # zipfile: a filled store never needs it
-
-        for left in (*place.parent.glob(f".{place.name}.new*"), place):
-            remove_tree(left)  # we hold the lock: whatever is here was left by someone who was killed
-        fresh = place.with_name(f".{place.name}.new{os.getpid()}")
-        fresh.mkdir()
-        try:
-            with archive.open("rb") as stream:
-                actual = hashlib.file_digest(stream, "sha256").hexdigest()
-            if actual != artifact.sha256:
-                raise HashMismatchError(
-                    f"{artifact.filename} is not the locked file", where=artifact.where,
-                    why=f"its sha256 is {actual}, the lock says {artifact.sha256}",
-                )  # fmt: skip
-            with WheelArchive(archive, artifact.filename, artifact.sha256) as wheel:
-                manifest = wheel.unpack(fresh)
-            remove_tree(fresh / "loose")
-            folder = fresh / "tree" / "site" / manifest.dist_info
-            _write_readonly(folder / "INSTALLER", INSTALLER)
-            _write_readonly(folder / "RECORD", static_record(manifest))
-            archive.replace(fresh / artifact.filename)
-            (fresh / "manifest.json").write_bytes(manifest_to_json(manifest))
-            _enter_fresh(fresh, manifest)
-            fresh.rename(place)
-        except BaseException:
-            remove_tree(fresh)
-            archive.unlink(missing_ok=True)
-            raise
 
     def save_seen(self, artifacts: Iterable[Artifact]) -> None:
         """Keep what is known of these wheels' files for the next process."""

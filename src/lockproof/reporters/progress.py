@@ -79,7 +79,7 @@ class Progress:
     def phase(self, cell: Cell, phase: str) -> None:
         """Only waiting is worth a line."""
         if phase.startswith("waiting"):
-            self._write(f"{cell.id:{self._width}}  {phase}")
+            self._write(f"{cell.id:{self._width}}  {printable(phase)}")
 
     def output(self, cell: Cell, line: str) -> None:
         """Keep a line of a cell's output until the cell is done."""
@@ -137,9 +137,9 @@ def reason_lines(outcome: Outcome) -> list[str]:
         lines += _findings(outcome.proof)
     for result in outcome.commands:
         if result.exit_code:
-            lines.append(f"log: {result.log}")
+            lines.append(f"log: {printable(result.log)}")
         if result.note:
-            lines.append(f"note: {result.argv[0]} is {result.note}")
+            lines.append(f"note: {printable(result.argv[0])} is {result.note}")
     return lines
 
 

@@ -1,0 +1,146 @@
+"""Whole outputs of the plain-text reporters; nothing in them can steer a terminal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockproof.compare import compare, prove
+from lockproof.fingerprint import FileFact, Finding
+from lockproof.reporters.text import (
+    comparison_text,
+    fingerprint_text,
+    listing_text,
+    predictions_text,
+    printable,
+    proof_text,
+)
+from support.outcomes import ESCAPE, ESCAPED, MATCH, fingerprint
+
+CORE = "site/demo/core.py"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ünï 🐍", "plain ünï 🐍"),
+        (ESCAPE, ESCAPED),
+        ("a\nb\tc\x00\x7f\x9b", "a\\nb\\tc\\x00\\x7f\\x9b"),
+        ("\udcff", "\\udcff"),
+        ("", ""),
+    ],
+)
+def test_what_a_terminal_would_act_on_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@given(st.text())
+def test_what_is_shown_is_printable_and_nothing_else_is_changed(text: str) -> None:
+    assert printable(text).isprintable()
+    assert (printable(text) == text) == text.isprintable()
+
+
+def test_a_listing() -> None:
+    rows: list[dict[str, object]] = [
+        {"id": "3.11.7-linux-x86_64", "status": "available", "reason": "/usr/bin/python3.11"},
+        {"id": "3.9", "status": "unavailable", "reason": f"Python 3.9 isn't {ESCAPE[:8]}here: found nothing\n  Install it"},
+        {"id": "x", "status": "predicted", "reason": ""},
+    ]
+    assert listing_text(rows) == (
+        "3.11.7-linux-x86_64  available    /usr/bin/python3.11\n"
+        "3.9                  unavailable  Python 3.9 isn't \\x1b[31mredhere: found nothing\n"
+        "x                    predicted    \n"
+    )
+    assert listing_text([]) == ""
+
+
+def layer_lines(layers: dict[str, str]) -> str:
+    order = ("set", "artifacts", "files", "startup", "interpreter")
+    return "".join(f"  {layer:<11}  {layers[layer]}\n" for layer in order if layer in layers)
+
+
+def test_predictions() -> None:
+    one = fingerprint(about={"cell": "3.12.1-linux-x86_64"})
+    assert predictions_text([one, MATCH.observed]) == (
+        f"3.12.1-linux-x86_64  {one.digest}\n{layer_lines(dict(one.layers))}"
+        f"  {MATCH.observed.digest}\n{layer_lines(dict(MATCH.observed.layers))}"
+    )
+
+
+def test_a_fingerprint() -> None:
+    seen = fingerprint(findings=(Finding("z", "site/z", "is odd", "note"), Finding("mode", f"site/{ESCAPE}", ESCAPE)))
+    assert fingerprint_text(f"env{ESCAPE}", seen) == (
+        f"env{ESCAPED}  {seen.digest}\n{layer_lines(dict(seen.layers))}  1 distributions, 1 files\n"
+        f"  mismatch: site/{ESCAPED}: {ESCAPED}\n"
+        "  note: site/z: is odd\n"
+    )
+
+
+def test_a_match_is_one_sentence() -> None:
+    assert proof_text("env", "cell", MATCH, verbose=False) == "match: env is, to the byte, what cell says\n"
+
+
+def test_a_mismatch_names_layer_and_files() -> None:
+    names = [f"site/demo/{number:02}.py" for number in range(25)]
+    files = {name: FileFact("f", "2" * 64, 1) for name in names}
+    note = Finding("empty-folder", "site/a", "is empty", "note")
+    proof = prove(fingerprint(files=files), fingerprint(files={}, artifact=None, findings=(note,)))
+    lines = [f"  mismatch: {name}: demo 1.0: the file is gone\n" for name in names]
+    head = f"mismatch: env{ESCAPED} is not what cell says (layer: files)\n"
+    assert proof_text(f"env{ESCAPE}", "cell", proof, verbose=False) == "".join(
+        [head, *lines[:20], "  … and 5 more (--verbose shows all, --json too)\n"]
+    )
+    assert proof_text(f"env{ESCAPE}", "cell", proof, verbose=True) == "".join([head, *lines, "  note: site/a: is empty\n"])
+
+
+def test_what_stayed_unproven_says_so() -> None:
+    odd = Finding("bytecode", CORE, "is odd", "unproven")
+    proof = prove(fingerprint(), fingerprint(findings=(odd,), artifact=None))
+    assert proof_text("env", "cell", proof, verbose=False) == (
+        "unproven: whether env is what cell says could not be found out\n"
+        f"  unproven: {CORE}: is odd\n"
+    )
+
+
+def test_a_finding_without_a_layer_is_told_too() -> None:
+    proof = prove(fingerprint(), fingerprint(findings=(Finding("mode", CORE, "is odd"),), artifact=None))
+    assert proof_text("env", "cell", proof, verbose=False) == (
+        f"mismatch: env is not what cell says (layer: findings)\n  mismatch: {CORE}: is odd\n"
+    )
+
+
+def test_a_comparison_is_a_sentence_and_then_by_layer_distribution_and_file() -> None:
+    left = fingerprint(startup=("site/a.pth\0exec\0import a",))
+    right = fingerprint(
+        version="2.0",
+        files={CORE: FileFact("f", "2" * 64, 11), f"site/{ESCAPE}": FileFact("l", ESCAPE)},
+        interpreter={"version": "3.12.1", "soabi": "x"},
+        findings=(Finding("mode", CORE, ESCAPE),),
+    )
+    assert comparison_text("a", "b", compare(left, right), verbose=False) == (
+        f"drift: a and b: {CORE} {ESCAPED}\n"
+        "  layers that differ: set, artifacts, files, startup, interpreter\n"
+        "  < demo==1.0\n"
+        "  > demo==2.0\n"
+        "  (no distribution): 1 file\n"
+        f"    > site/{ESCAPED}\n"
+        "  demo 1.0: 1 file\n"
+        f"    {CORE}: sha256 {'1' * 64} (10 bytes) | sha256 {'2' * 64} (11 bytes)\n"
+        "  < at start: site/a.pth exec import a\n"
+        "  interpreter soabi: - | x\n"
+        f"  > {CORE}: {ESCAPED}\n"
+    )
+
+
+def test_a_long_comparison_says_how_much_more_there_is() -> None:
+    files = {f"site/demo/{number:02}.py": FileFact("f", "2" * 64, 1) for number in range(25)}
+    comparison = compare(fingerprint(files=files), fingerprint(files={}))
+    short, long = (comparison_text("a", "b", comparison, verbose=verbose).splitlines() for verbose in (False, True))
+    assert (short[2], len(short), short[-1]) == ("  demo 1.0: 25 files", 24, "    … and 5 more")
+    assert (len(long), long[-1]) == (28, "    < site/demo/24.py")
+
+
+def test_identical_environments_are_one_line() -> None:
+    text = comparison_text("a", "b", compare(fingerprint(), fingerprint()), verbose=False)
+    assert text == "identical: a and b: every layer is equal\n"
