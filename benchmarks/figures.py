@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,18 +14,25 @@ END = "<!-- benchmarks/run.py writes to here -->"
 OURS = "lockproof"
 
 
+class Time(NamedTuple):
+    """Seconds of one run: by the clock, and of work by all its processes on all cores."""
+
+    wall: float
+    work: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Race:
     """Contenders that did the same work side by side.
 
-    `seconds` has the wall time of each contender in each round, in order; the first contender is ours. `goals` says
-    of some contenders which part of their time ours may take at most.
+    `times` has each contender's time of each round, in the same order for all; one contender is ours. `goals` says of
+    some contenders which part of their time by the clock ours may take at most.
     """
 
     key: str
     title: str
     what: str
-    seconds: Mapping[str, Sequence[float]]
+    times: Mapping[str, Sequence[Time]]
     goals: Mapping[str, float]
 
     def ratio(self, peer: str) -> float:
@@ -33,7 +40,8 @@ class Race:
 
         Both sides of one ratio are of one round, so that what slows the machine down for a while slows both.
         """
-        return median(ours / theirs for ours, theirs in zip(self.seconds[OURS], self.seconds[peer], strict=True))
+        rounds = zip(self.times[OURS], self.times[peer], strict=True)
+        return median(ours.wall / theirs.wall for ours, theirs in rounds)
 
     def missed(self) -> list[str]:
         """Goals that were not reached, in words."""
@@ -46,9 +54,8 @@ class Race:
 
 def markdown(races: Sequence[Race], facts: Mapping[str, str], command: str) -> str:
     """All races as Markdown: the command that made the figures, what they were made on, and a table a race."""
-    rounds = {len(times) for race in races for times in race.seconds.values()}
     lines = [
-        f"Made by `{command}`, {' to '.join(str(count) for count in sorted({min(rounds), max(rounds)}))} rounds.",
+        f"Made by `{command}`. Times are by the clock; work is what all processes did on all cores.",
         "",
         *(f"- {name}: {value}" for name, value in facts.items()),
         "",
@@ -62,13 +69,16 @@ def _table(race: Race) -> str:
         "",
         race.what,
         "",
-        "| | median | fastest | lockproof takes | goal |",
-        "|---|---:|---:|---:|---:|",
+        "| | median | fastest | work, median | lockproof takes | goal |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
-    for name, times in race.seconds.items():
+    for name, times in race.times.items():
+        wall = [time.wall for time in times]
+        work = median(time.work for time in times)
         part = "" if name == OURS else f"{race.ratio(name):.2f} of it"
         goal = f"{race.goals[name]:.2f}" if name in race.goals else ""
-        lines.append(f"| {name} | {_seconds(median(times))} | {_seconds(min(times))} | {part} | {goal} |")
+        cells = [name, _seconds(median(wall)), _seconds(min(wall)), _seconds(work), part, goal]
+        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
     return "\n".join([*lines, ""])
 
 
@@ -77,7 +87,7 @@ def _seconds(value: float) -> str:
 
 
 def document(races: Sequence[Race], facts: Mapping[str, str]) -> dict[str, object]:
-    """All races as JSON: every round's seconds, and for each peer the ratio and the goal (null where there is none)."""
+    """All races as JSON: every round's seconds and work, and for each peer the ratio and the goal (null where there is none)."""
     return {
         "schema": "lockproof/benchmark/v1",
         "facts": dict(facts),
@@ -85,10 +95,11 @@ def document(races: Sequence[Race], facts: Mapping[str, str]) -> dict[str, objec
             {
                 "key": race.key,
                 "title": race.title,
-                "seconds": {name: list(times) for name, times in race.seconds.items()},
+                "seconds": {name: [time.wall for time in times] for name, times in race.times.items()},
+                "work": {name: [time.work for time in times] for name, times in race.times.items()},
                 "ratios": {
                     name: {"ratio": race.ratio(name), "goal": race.goals.get(name)}
-                    for name in race.seconds
+                    for name in race.times
                     if name != OURS
                 },
             }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.figures import OURS, Race
+from benchmarks.figures import OURS, Race, Time
 from benchmarks.stage import HERE, Stage, loopback_index, timed
 
 if TYPE_CHECKING:
@@ -75,33 +75,35 @@ def filled_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: C
     lanes = _lanes(stage)
     # Nobody asks an index: what is locked is in everybody's cache after the first round, which isn't counted.
     warm = stage.environment(executables, UV_OFFLINE="1")
-    first: dict[str, list[float]] = {name: [] for name in lanes}
-    again: dict[str, list[float]] = {name: [] for name in lanes}
+    first: dict[str, list[Time]] = {name: [] for name in lanes}
+    again: dict[str, list[Time]] = {name: [] for name in lanes}
     for number in range(rounds + 1):
         env = warm if number else stage.environment(executables)
         with tempfile.TemporaryDirectory(dir=stage.folder, prefix="round-") as held:
             folders = {name: write_project(stage, Path(held, name.replace(" ", "-"))) for name in lanes}
-            for times, phase in ((first, "first"), (again, "again")):
+            for phase, times in (("first", first), ("again", again)):
                 for name in _rotated(lanes, number):
                     argv = lanes[name].first if times is first else lanes[name].again
-                    seconds = timed(argv, cwd=folders[name], env=env)
-                    tell(f"{'round ' + str(number) if number else 'warm-up'}: {name}, {phase}: {seconds:.2f} s")
+                    time = timed(argv, cwd=folders[name], env=env)
+                    tell(
+                        f"{'round ' + str(number) if number else 'warm-up'}: {name}, {phase}: {time.wall:.2f} s, work {time.work:.2f} s"
+                    )
                     if number:
-                        times[name].append(seconds)
+                        times[name].append(time)
     made = f"{len(stage.pythons)} environments from one lock, and in each of them `{COMMAND}`"
     return [
         Race(
             key="filled",
             title="A new project folder, everything downloaded before",
             what=f"{made}; the store, uv's cache and everything else that the tools keep is filled.",
-            seconds=first,
+            times=first,
             goals={RAW: 0.75, TOX: 0.65, NOX: 0.65},
         ),
         Race(
             key="again",
             title="The same command once more",
             what="`lockproof run` proves the environments again, tox and `nox -R` take them as they lie.",
-            seconds={ALONE if name == RAW else name: times for name, times in again.items()},
+            times={ALONE if name == RAW else name: times for name, times in again.items()},
             goals={},
         ),
     ]
@@ -110,7 +112,7 @@ def filled_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: C
 def empty_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: Callable[[str], None]) -> list[Race]:
     """Nothing is cached, and the wheels come from an index on this machine."""
     lanes = {name: lane for name, lane in _lanes(stage).items() if name in (OURS, RAW)}
-    times: dict[str, list[float]] = {name: [] for name in lanes}
+    times: dict[str, list[Time]] = {name: [] for name in lanes}
     with loopback_index(stage) as url:
         env = _asking_only(url, stage.environment(executables))
         for number in range(rounds):
@@ -119,13 +121,15 @@ def empty_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: Ca
                     caches = {"LOCKPROOF_STORE": f"{held}/store", "UV_CACHE_DIR": f"{held}/uv"}
                     project = write_project(stage, Path(held, "project"))
                     times[name].append(timed(lanes[name].first, cwd=project, env={**env, **caches}))
-                tell(f"round {number + 1}: {name}, nothing cached: {times[name][-1]:.2f} s")
+                tell(
+                    f"round {number + 1}: {name}, nothing cached: {times[name][-1].wall:.2f} s, work {times[name][-1].work:.2f} s"
+                )
     return [
         Race(
             key="empty",
             title="Nothing cached, the wheels behind an index on the same machine",
             what="The same work, with an empty store and an empty uv cache.",
-            seconds=times,
+            times=times,
             goals={RAW: 1.3},
         )
     ]
@@ -143,7 +147,7 @@ def start_up(stage: Stage, rounds: int, tell: Callable[[str], None]) -> list[Rac
     nox, python, tox = "nox --version", "python -c pass", "tox --version"
     bare = [str(stage.ours / "bin" / "python"), "-c", "pass"]
     lanes = {OURS: ["lockproof", "--version"], nox: nox.split(), tox: tox.split(), python: bare}
-    times: dict[str, list[float]] = {name: [] for name in lanes}
+    times: dict[str, list[Time]] = {name: [] for name in lanes}
     env = stage.environment()
     with tempfile.TemporaryDirectory(dir=stage.folder) as held:
         for number in range(rounds * _RUNS_A_ROUND):
@@ -155,7 +159,7 @@ def start_up(stage: Stage, rounds: int, tell: Callable[[str], None]) -> list[Rac
             key="start",
             title="Start-up",
             what="`lockproof --version` beside the others' own.",
-            seconds=times,
+            times=times,
             goals={nox: 1 / 3},
         )
     ]

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benchmarks.figures import Time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,18 +77,18 @@ class Stage:
         }
 
 
-def timed(argv: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) -> float:
-    """Seconds of wall time of a command that must succeed; BenchmarkError with its output where it does not."""
+def timed(argv: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) -> Time:
+    """The time of a command that must succeed; BenchmarkError with its output where it does not."""
     os.sync()  # what others have left to write is not this command's work
     with (cwd / "output.log").open("w+b") as log:
-        started = time.perf_counter()
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
-        seconds = time.perf_counter() - started
+        wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
             log.seek(0)
             shown = log.read().decode(errors="replace")[-4000:]
             raise BenchmarkError(f"{' '.join(map(str, argv))} ended with {done.returncode}:\n{shown}")
-    return seconds
+    return Time(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def say(argv: Sequence[str | Path], env: Mapping[str, str], cwd: Path | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -315,13 +316,13 @@ class CellRunner:
         environment = self._command_environment(job)
         for command in cell.commands:
             argv = substitute_posargs(command, self._options.posargs)
-            self._listener.phase(cell, " ".join(argv))
+            self._listener.phase(cell, shlex.join(argv))
             with log.open("ab") as stream:
-                stream.write(f"$ {' '.join(argv)}\n".encode())
+                stream.write(f"$ {shlex.join(argv)}\n".encode())
             with progress.timed("run"):
                 failure = self._command(job, argv, environment, log, progress)
             if failure:
-                return f"{' '.join(argv)}: {failure}"
+                return f"{shlex.join(argv)}: {failure}"
         return ""
 
     def _command(self, job: Job, argv: list[str], env: Mapping[str, str], log: Path, progress: _Progress) -> str:

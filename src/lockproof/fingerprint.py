@@ -96,6 +96,11 @@ def startup_digest(lines: Iterable[str]) -> str:
     return digest_of_lines("lockproof startup 1", sorted({line.encode("utf-8", "surrogateescape") for line in lines}))
 
 
+def interpreter_digest(facts: Mapping[str, str]) -> str:
+    """The digest of the interpreter layer: all that identifies the base interpreter, by name."""
+    return digest_of_lines("lockproof interpreter 1", sorted(f"{k}\0{v}".encode() for k, v in facts.items()))
+
+
 def set_digest(pins: Iterable[tuple[str, str]]) -> str:
     """The digest of the sorted `name==version` lines."""
     return digest_of_lines("lockproof set 1", sorted(f"{name}=={version}".encode() for name, version in pins))
@@ -185,7 +190,7 @@ def from_json(text: str, where: str) -> Fingerprint:
     """Read a saved fingerprint back and check its digests against its content.
 
     Raises UsageError, naming `where`, for anything that is not a whole and unaltered fingerprint: layers that can be
-    computed from the document (set, artifacts, files, startup) are, and must be the ones it claims.
+    computed from the document (set, artifacts, files, startup, interpreter) are, and must be the ones it claims.
     """
     try:
         data = json.loads(text)
@@ -235,6 +240,8 @@ def _altered_part(fingerprint: Fingerprint, claimed: str) -> str | None:
         "files": files_digest(fingerprint.files),
         "startup": startup_digest(fingerprint.startup),
     }
+    if "interpreter" in fingerprint.layers:
+        computed["interpreter"] = interpreter_digest(fingerprint.interpreter)
     if "artifacts" in fingerprint.layers:
         computed["artifacts"] = artifacts_digest(fingerprint.distributions) or ""
     for layer, digest in computed.items():

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.buildfiles import digests_of_build
-from lockproof.digests import digest_of_lines
 from lockproof.errors import UnavailableError, UsageError
+from lockproof.fingerprint import interpreter_digest
 from lockproof.knownfiles import KnownFiles
 from lockproof.platforms import parse_python
 from lockproof.probing import NotAnInterpreterError, Probe, TooOldError, cache_key, probe
@@ -56,9 +56,7 @@ class Interpreter:
     @property
     def layer(self) -> str:
         """The digest of the fingerprint's interpreter layer: `sha256:…` over all facts and files."""
-        facts = [f"fact\0{name}\0{value}".encode() for name, value in self.facts.items()]
-        files = [f"file\0{name}\0{value}".encode() for name, value in self.files.items()]
-        return digest_of_lines("lockproof interpreter 1", sorted(facts + files))
+        return interpreter_digest(self.identity)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,10 +28,11 @@ class LiveProgress(Progress):
         """Write to a terminal."""
         super().__init__(stream, colour=colour, verbose=verbose)
         self._console = Console(file=stream, no_color=not colour, highlight=False, markup=False, emoji=False)
-        self._live = Live(console=self._console, refresh_per_second=10, transient=True, get_renderable=self._table)
         self._phases: dict[str, tuple[str, float]] = {}
         self._waiting = 0
         self._wheels = (0, 0)
+        # Last: it asks for the table at once.
+        self._live = Live(console=self._console, refresh_per_second=10, transient=True, get_renderable=self._table)
 
     def __enter__(self) -> Self:
         """Start drawing."""

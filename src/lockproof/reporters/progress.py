@@ -41,6 +41,7 @@ class Progress:
         self._lines: dict[str, list[str]] = {}
         self._width = 0
         self._fetched = 0
+        self._told: list[str] = []
 
     def __enter__(self) -> Self:
         """The reporter itself."""
@@ -104,7 +105,12 @@ class Progress:
                     self._write(line)
                 self._write("─" * 64)
             self._write(self.outcome_line(outcome))
-            for line in reason_lines(outcome):
+            told = reason_lines(outcome)
+            if told and told == self._told:
+                told = ["for the same reason"]
+            else:
+                self._told = told
+            for line in told:
                 self._write(f"  {line}")
 
     def outcome_line(self, outcome: Outcome) -> str:
