@@ -20,6 +20,9 @@ class Time(NamedTuple):
     wall: float
     work: float
 
+    def __str__(self) -> str:
+        return f"{_seconds(self.wall)}, work {_seconds(self.work)}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Race:
@@ -87,7 +90,7 @@ def _seconds(value: float) -> str:
 
 
 def document(races: Sequence[Race], facts: Mapping[str, str]) -> dict[str, object]:
-    """All races as JSON: every round's seconds and work, and for each peer the ratio and the goal (null where there is none)."""
+    """All races as JSON: every round's seconds and work; for each peer the ratio, and the goal or null."""
     return {
         "schema": "lockproof/benchmark/v1",
         "facts": dict(facts),

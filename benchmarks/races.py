@@ -78,16 +78,14 @@ def filled_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: C
     first: dict[str, list[Time]] = {name: [] for name in lanes}
     again: dict[str, list[Time]] = {name: [] for name in lanes}
     for number in range(rounds + 1):
-        env = warm if number else stage.environment(executables)
+        env, called = (warm, f"round {number}") if number else (stage.environment(executables), "warm-up")
         with tempfile.TemporaryDirectory(dir=stage.folder, prefix="round-") as held:
             folders = {name: write_project(stage, Path(held, name.replace(" ", "-"))) for name in lanes}
             for phase, times in (("first", first), ("again", again)):
                 for name in _rotated(lanes, number):
                     argv = lanes[name].first if times is first else lanes[name].again
                     time = timed(argv, cwd=folders[name], env=env)
-                    tell(
-                        f"{'round ' + str(number) if number else 'warm-up'}: {name}, {phase}: {time.wall:.2f} s, work {time.work:.2f} s"
-                    )
+                    tell(f"{called}: {name}, {phase}: {time}")
                     if number:
                         times[name].append(time)
     made = f"{len(stage.pythons)} environments from one lock, and in each of them `{COMMAND}`"
@@ -121,9 +119,7 @@ def empty_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: Ca
                     caches = {"LOCKPROOF_STORE": f"{held}/store", "UV_CACHE_DIR": f"{held}/uv"}
                     project = write_project(stage, Path(held, "project"))
                     times[name].append(timed(lanes[name].first, cwd=project, env={**env, **caches}))
-                tell(
-                    f"round {number + 1}: {name}, nothing cached: {times[name][-1].wall:.2f} s, work {times[name][-1].work:.2f} s"
-                )
+                tell(f"round {number + 1}: {name}, nothing cached: {times[name][-1]}")
     return [
         Race(
             key="empty",

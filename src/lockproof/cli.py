@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -116,6 +117,7 @@ def split_posargs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; every error a user can meet is told without a traceback."""
+    _ready_streams()
     given, posargs = split_posargs(sys.argv[1:] if arguments is None else arguments)
     parser = build_parser()
     apply_variables(parser, os.environ)
@@ -144,6 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _tell("interrupted")
         return 130
+
+
+def _ready_streams() -> None:
+    """Make stdout and stderr take any text: a closed one nowhere, what an encoding lacks as an escape."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open to the end
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _tell(text: str) -> None:

@@ -38,6 +38,10 @@ class Downloader:
     def __init__(self, index: Index) -> None:
         self._index = index
 
+    def stop(self) -> None:
+        """Let every fetch under way fail at once; what came so far is kept."""
+        self._index.session.abort()
+
     def fetch(self, artifact: Artifact, folder: Path, progress: Callable[[int], None]) -> Path:
         """The path `folder/<sha256>` of a file with exactly the artifact's bytes.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.digests import record_hash, sha256_hex
-from lockproof.errors import LockproofError, UnavailableError
+from lockproof.errors import LockproofError, UnavailableError, UsageError
 from lockproof.launchers import canonical_script_source, render_launcher, render_script
 from lockproof.layout import layout_for
 from lockproof.linking import Joint, join, usable_mode
@@ -54,6 +54,7 @@ def make_skeleton(interpreter: Interpreter, folder: Path, app_data: Path) -> Non
 
     from virtualenv import session_via_cli  # 190 ms
 
+    _refuse_unusable_path(str(folder))
     remove_tree(folder)
     arguments = [str(folder), "--python", str(interpreter.executable), "--no-seed", "--no-vcs-ignore"]
     arguments += ["--app-data", str(app_data), "--no-periodic-update"]
@@ -70,6 +71,17 @@ def make_skeleton(interpreter: Interpreter, folder: Path, app_data: Path) -> Non
                              where=str(folder), remedy=f"try: virtualenv {' '.join(arguments)}") from error  # fmt: skip
     except OSError as error:
         raise disk_error(folder, error) from error
+
+
+def _refuse_unusable_path(folder: str) -> None:
+    """Raise UsageError for a path in which no environment can be."""
+    why = f"it has {os.pathsep!r} in it, which separates paths in PATH" if os.pathsep in folder else ""
+    try:
+        folder.encode()
+    except UnicodeEncodeError:
+        why = "it is not UTF-8"
+    if why:
+        raise UsageError("no environment can be made in this path", where=folder, why=why, remedy="work elsewhere")
 
 
 def disk_error(folder: Path, error: OSError) -> UnavailableError:

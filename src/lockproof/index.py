@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import http.client
 import threading
-import time
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -56,7 +55,7 @@ class Index:
     Every page is asked for once in an object's life. `session` is the one that downloads should use.
     """
 
-    def __init__(self, config: IndexConfig, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, config: IndexConfig, wait: Callable[[float], object] | None = None) -> None:
         self._config = config
         self.session = Session(config, wait)
         self._pages: dict[str, Future[tuple[IndexFile, ...]]] = {}

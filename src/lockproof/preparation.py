@@ -64,8 +64,10 @@ class Fetching:
         self._stopped = False
 
     def stop(self) -> None:
-        """Let every download end at its next chunk; what it has is kept for the next run."""
+        """Let every download end at once; what it has is kept for the next run."""
         self._stopped = True
+        if self._downloader is not None:
+            self._downloader.stop()
 
     def bring(self, artifacts: Iterable[Artifact]) -> dict[str, StoreEntry | LockproofError]:
         """The store's entry of each artifact by its sha256, or why there is none."""

@@ -12,7 +12,6 @@ import os
 import socket
 import sys
 import threading
-import time
 import weakref
 from base64 import b64encode
 from dataclasses import dataclass
@@ -115,11 +114,13 @@ def is_transient(error: Exception) -> bool:
 class Session:
     """GET over shared connections, safe to use from many threads; `wait` gets the seconds between tries."""
 
-    def __init__(self, config: IndexConfig, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, config: IndexConfig, wait: Callable[[float], object] | None = None) -> None:
         self._config = config
-        self._wait = wait
         self._credentials = Credentials([*config.index_urls, *config.find_links], config.keyring_provider)
         self._idle: dict[Place, list[http.client.HTTPConnection]] = {}
+        self._busy: dict[http.client.HTTPConnection, socket.socket] = {}
+        self._aborted = threading.Event()
+        self._wait = wait or self._aborted.wait
         self._unreachable: dict[Place, str] = {}
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._system_proxies: Mapping[str, str] | None = None
@@ -129,6 +130,15 @@ class Session:
     def close(self) -> None:
         """Close the connections that are idle; the end of the session's life does the same."""
         _close_all(self._idle)
+
+    def abort(self) -> None:
+        """Let every exchange under way, in whatever thread, fail at once, and nothing be tried again."""
+        with self._lock:
+            self._aborted.set()
+            busy = tuple(self._busy.values())
+        for wire in busy:
+            with contextlib.suppress(OSError):  # it was closed meanwhile
+                socket.socket.shutdown(wire, socket.SHUT_RDWR)  # not TLS's own, which another thread is reading from
 
     def trusts(self, url: str) -> bool:
         """Whether the user trusts the host of `url` without a certificate."""
@@ -145,7 +155,7 @@ class Session:
             try:
                 return action()
             except (OSError, http.client.HTTPException) as error:
-                if not is_transient(error) or tries >= self._config.retries:
+                if self._aborted.is_set() or not is_transient(error) or tries >= self._config.retries:
                     if isinstance(error, CannotConnectError):
                         self._unreachable[error.place] = str(error)
                     raise
@@ -210,7 +220,7 @@ class Session:
                 connection.request("GET", target, headers=sent)
                 return _Exchange(place=place, connection=connection, response=connection.getresponse())
             except (OSError, http.client.HTTPException) as error:
-                connection.close()
+                self._drop(connection)
                 # That a server has closed a kept connection meanwhile is no failure: try a fresh one.
                 if not is_reused or isinstance(error, TimeoutError):
                     raise
@@ -220,9 +230,12 @@ class Session:
     def _connection(self, place: Place, proxy: SplitResult | None) -> tuple[http.client.HTTPConnection, bool]:
         """A connection, and whether it served before."""
         with self._lock:
-            pool = self._idle.get(place)
-            if pool:
-                return pool.pop(), True
+            if self._aborted.is_set():
+                raise CannotConnectError("interrupted", place)
+            if pool := self._idle.get(place):
+                connection = pool.pop()
+                self._busy[connection] = connection.sock
+                return connection, True
         if place in self._unreachable:
             raise CannotConnectError(self._unreachable[place], place)
         connection = self._new_connection(place, proxy)
@@ -231,6 +244,11 @@ class Session:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise CannotConnectError(reason_of(error), place) from error
+        with self._lock:
+            self._busy[connection] = connection.sock
+        if self._aborted.is_set():
+            self._drop(connection)
+            raise CannotConnectError("interrupted", place)
         return connection, False
 
     def _new_connection(self, place: Place, proxy: SplitResult | None) -> http.client.HTTPConnection:
@@ -249,10 +267,16 @@ class Session:
         """Keep a connection whose answer was read to its end; close any other."""
         if not exchange.response.isclosed() or exchange.response.will_close:
             exchange.response.close()
-            exchange.connection.close()
+            self._drop(exchange.connection)
             return
         with self._lock:
+            self._busy.pop(exchange.connection, None)
             self._idle.setdefault(exchange.place, []).append(exchange.connection)
+
+    def _drop(self, connection: http.client.HTTPConnection) -> None:
+        with self._lock:
+            self._busy.pop(connection, None)
+        connection.close()
 
     def _trusts(self, place: Place) -> bool:
         _, host, port = place

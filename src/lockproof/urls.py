@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 
 def is_url(text: str) -> bool:
@@ -34,6 +35,9 @@ def without_login(url: str) -> str:
 
 def path_of(file_url: str) -> Path:
     """The path that a file: URL means (RFC 8089)."""
-    from urllib.request import url2pathname  # 20 ms, only where a location is local
+    path = urlsplit(file_url).path
+    if sys.platform == "win32":
+        from urllib.request import url2pathname  # 20 ms, only where a location is local
 
-    return Path(url2pathname(urlsplit(file_url).path))
+        return Path(url2pathname(path))
+    return Path(unquote(path, errors="surrogateescape"))  # a POSIX path is bytes, in any encoding or none

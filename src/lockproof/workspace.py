@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,10 +91,15 @@ class Workspace:
 def read_record(environment: Path) -> Record | None:
     """The record that lies beside an environment, if a run of ours made it and proved it."""
     path = environment.parent / ".state" / f"{environment.name}.json"
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    try:
         data = json.loads(path.read_bytes())
-        return Record(**{name: data[name] for name in Record.__slots__})
-    return None
+        fields = {name: data[name] for name in Record.__slots__}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    texts = (value for name, value in fields.items() if name != "layers")
+    if not isinstance(fields["layers"], dict) or not all(isinstance(text, str) for text in texts):
+        return None
+    return Record(**fields)
 
 
 def describe_origin(environment: Path, fingerprint: Fingerprint) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.projects import Project, files_below, is_right, layer_of, proof_of, still_running
+from support.projects import Project, files_below, is_right, layer_of, proof_of, side_of, still_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ def test_everything_lands_where_it_belongs(small: Project) -> None:
     }
     assert str(landed["bin/every-script"], "utf-8").splitlines()[0] == f"#!{folder}/bin/python"
     modes = [stat.S_IMODE((folder / "bin" / name).stat().st_mode) for name in ("plain", "every-script", "every-sh")]
-    assert modes == [0o755] * 3
+    assert [mode & 0o555 for mode in modes] == [0o555] * 3
     assert not (folder / "bin" / "pip").exists()
 
 
@@ -136,7 +136,7 @@ def test_links_installers_places_and_umasks_make_no_difference(project: Project,
     for python in project.pythons:
         cells = [cell for cell in ran.cells if cell["python"] == python]
         assert [cell["link"] for cell in cells][1:] == ["hardlink", "copy", "symlink", "copy", "copy"]
-        assert [proof_of(cell) for cell in cells] == [proof_of(cells[0])] * len(ways)
+        assert [side_of(cell) for cell in cells] == [side_of(cells[0])] * len(ways)
 
     other = project.checkout(tmp_path / "a path with a space")
     other.matrix(commands=use_all(other))
@@ -158,7 +158,7 @@ def test_clone_works_or_says_why_not(small: Project) -> None:
         assert ran.cell()["link"] == "clone"
         return
     assert (ran.ended.code, ran.statuses) == (4, ["error"])
-    assert "link: clone does not work between" in str(ran.cell()["reason"])
+    assert "link: clone does not work" in str(ran.cell()["reason"])
     assert "link: auto" in str(ran.cell()["reason"])
     assert proof_of(ran.cell())["verdict"] == "unproven"
     small.matrix(link="auto", commands=use_all(small))

@@ -19,6 +19,7 @@ from lockproof.fingerprint import (
     files_digest,
     files_digests,
     from_json,
+    interpreter_digest,
     owned_roots,
     set_digest,
     startup_digest,
@@ -28,7 +29,11 @@ from lockproof.fingerprint import (
 # Everything that a file's name may hold: any character but NUL and `/`, and bytes that are no UTF-8.
 _ODD_SIGNS = st.sampled_from("\n\r ,\"'\x1b\udc80\udcffé\u0130\U0001f40d.ab01")
 _PARTS = st.text(_ODD_SIGNS, min_size=1, max_size=6).filter(lambda part: part not in (".", ".."))
-PATHS = st.builds(lambda area, parts: "/".join([area, *parts]), st.sampled_from(["site", "scripts", "data"]), st.lists(_PARTS, min_size=1, max_size=3))
+PATHS = st.builds(
+    lambda area, parts: "/".join([area, *parts]),
+    st.sampled_from(["site", "scripts", "data"]),
+    st.lists(_PARTS, min_size=1, max_size=3),
+)
 _HEX = st.integers(0, 2**16).map("{:064x}".format)
 _SIZES = st.integers(0, 2**50)
 FACTS = st.one_of(
@@ -77,7 +82,9 @@ def test_any_one_difference_shows(tree: dict[str, FileFact], data: st.DataObject
 
 
 @given(TREES, TREES)
-def test_two_trees_have_one_digest_only_if_they_are_equal(left: dict[str, FileFact], right: dict[str, FileFact]) -> None:
+def test_two_trees_have_one_digest_only_if_they_are_equal(
+    left: dict[str, FileFact], right: dict[str, FileFact]
+) -> None:
     assert (files_digest(left) == files_digest(right)) == (left == right)
 
 
@@ -91,10 +98,14 @@ def test_no_newline_forges_a_line() -> None:
 
 @given(TREES, st.data())
 def test_the_digests_of_owners_are_those_of_their_own_files(tree: dict[str, FileFact], data: st.DataObject) -> None:
-    groups = data.draw(st.dictionaries(st.sampled_from("abc"), st.lists(st.sampled_from(sorted(tree)) if tree else PATHS, max_size=5)))
+    groups = data.draw(
+        st.dictionaries(st.sampled_from("abc"), st.lists(st.sampled_from(sorted(tree)) if tree else PATHS, max_size=5))
+    )
     total, own = files_digests(tree, groups)
     assert total == files_digest(tree)
-    assert own == {owner: files_digest({path: tree[path] for path in paths if path in tree}) for owner, paths in groups.items()}
+    assert own == {
+        owner: files_digest({path: tree[path] for path in paths if path in tree}) for owner, paths in groups.items()
+    }
 
 
 @given(GROUPS)
@@ -135,7 +146,13 @@ def fingerprints(draw: st.DrawFn) -> Fingerprint:
     files = draw(TREES)
     artifacts = st.none() | st.tuples(st.just("x-1-py3-none-any.whl"), _HEX)
     distributions = tuple(
-        Distribution(name=name, version=draw(_VERSIONS), files=f"sha256:{draw(_HEX)}", roots=("site/x/",), artifact=draw(artifacts))
+        Distribution(
+            name=name,
+            version=draw(_VERSIONS),
+            files=f"sha256:{draw(_HEX)}",
+            roots=("site/x/",),
+            artifact=draw(artifacts),
+        )
         for name in draw(st.lists(_NAMES, unique=True, max_size=3))
     )
     startup = tuple(draw(st.lists(st.text(_ODD_SIGNS, max_size=8), max_size=3)))
@@ -146,15 +163,18 @@ def fingerprints(draw: st.DrawFn) -> Fingerprint:
     }
     if (digest := artifacts_digest(distributions)) is not None:
         layers["artifacts"] = digest
+    interpreter = draw(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2))
     if draw(st.booleans()):
-        layers["interpreter"] = f"sha256:{draw(_HEX)}"
-    finding = st.builds(Finding, st.just("unowned"), PATHS, st.text(max_size=5), st.sampled_from(["note", "mismatch", "unproven"]))
+        layers["interpreter"] = interpreter_digest(interpreter)
+    finding = st.builds(
+        Finding, st.just("unowned"), PATHS, st.text(max_size=5), st.sampled_from(["note", "mismatch", "unproven"])
+    )
     return Fingerprint(
         layers=layers,
         distributions=distributions,
         files=files,
         startup=startup,
-        interpreter=draw(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2)),
+        interpreter=interpreter,
         findings=tuple(draw(st.lists(finding, max_size=2))),
         about=draw(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2)),
     )
@@ -179,7 +199,9 @@ def test_an_altered_document_is_refused(fingerprint: Fingerprint, data: st.DataO
         document["startup"] = [*fingerprint.startup, "more"]
     elif part == "set":
         more = Distribution(name="more", version="1", files="sha256:0", artifact=("more.whl", "0" * 64))
-        document["distributions"] = to_json(replace(fingerprint, distributions=(*fingerprint.distributions, more)))["distributions"]
+        document["distributions"] = to_json(replace(fingerprint, distributions=(*fingerprint.distributions, more)))[
+            "distributions"
+        ]
     elif part == "layer":
         layer = data.draw(st.sampled_from(sorted(fingerprint.layers)))
         document["layers"] = {**fingerprint.layers, layer: "sha256:" + "0" * 64}
@@ -210,7 +232,11 @@ def test_any_other_document_is_refused_without_a_traceback(fingerprint: Fingerpr
     except UsageError as error:
         assert str(error).startswith("saved.json: ")
     else:  # what isn't part of the digest can't be known to be altered
-        assert (key, read.digest) in {("findings", fingerprint.digest), ("files", fingerprint.digest), ("distributions", fingerprint.digest)}
+        assert (key, read.digest) in {
+            ("findings", fingerprint.digest),
+            ("files", fingerprint.digest),
+            ("distributions", fingerprint.digest),
+        }
 
 
 @given(st.text(max_size=20) | _JSON.map(json.dumps) | st.integers(0, 10**5).map(lambda depth: "[" * depth))

@@ -22,7 +22,12 @@ def manifest_of(files: list[tuple[str, str, int]]) -> Manifest:
     landing = [LandingFile(f"site/{path}", path, digest, size, executable=False) for path, digest, size in files]
     outside = LandingFile("data/share/x", "x", "0" * 64, 1, executable=False)
     return Manifest(
-        name="x", version="1", filename="x.whl", sha256="0" * 64, dist_info="x-1.dist-info", files=(*sorted(landing), outside)
+        name="x",
+        version="1",
+        filename="x.whl",
+        sha256="0" * 64,
+        dist_info="x-1.dist-info",
+        files=(*sorted(landing), outside),
     )
 
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from lockproof.compare import prove
-from lockproof.fingerprint import Distribution, FileFact, Finding, Fingerprint, artifacts_digest, files_digest, set_digest, startup_digest
+from lockproof.fingerprint import (
+    Distribution,
+    FileFact,
+    Finding,
+    Fingerprint,
+    artifacts_digest,
+    files_digest,
+    set_digest,
+    startup_digest,
+)
 from lockproof.outcomes import CommandResult, Outcome
 from support.lockdata import cell
 
@@ -54,6 +63,8 @@ def outcome(status: str, **more: object) -> Outcome:
     return Outcome(cell=cell(), status=status, **more)  # type: ignore[arg-type]
 
 
-def command(exit_code: int = 0, *, note: str = "", log: str = "/logs/x.log", argv: tuple[str, ...] = ("pytest", "-q")) -> CommandResult:
+def command(
+    exit_code: int = 0, *, note: str = "", log: str = "/logs/x.log", argv: tuple[str, ...] = ("pytest", "-q")
+) -> CommandResult:
     """A command that took a second and a half."""
     return CommandResult(argv=argv, exit_code=exit_code, seconds=1.5, log=log, note=note)

@@ -289,6 +289,7 @@ def finish(process: subprocess.Popen[str], timeout: float = 100.0) -> Ended:
         raise
     ended = Ended(code=process.returncode, out=out, err=err)
     assert "Traceback" not in ended.told, ended.told
+    assert "a bug in lockproof" not in ended.told, ended.told
     return ended
 
 

@@ -37,7 +37,13 @@ def test_an_artifact_is_attributed_only_to_exactly_its_files() -> None:
             fingerprint(files=OTHER, artifact=None),
             "mismatch",
             "files",
-            [("file-changed", CORE, f"demo 1.0: expected sha256 {'1' * 64} (10 bytes), found sha256 {'2' * 64} (11 bytes)")],
+            [
+                (
+                    "file-changed",
+                    CORE,
+                    f"demo 1.0: expected sha256 {'1' * 64} (10 bytes), found sha256 {'2' * 64} (11 bytes)",
+                )
+            ],
             id="a file changed",
         ),
         pytest.param(
@@ -135,7 +141,10 @@ def test_no_layer_may_differ_in_a_match(layer: str) -> None:
 
 
 def test_differences_name_their_owner() -> None:
-    left, right = fingerprint(), fingerprint(files={"site/demo/new/x.py": FileFact("f", "3" * 64, 1), "site/y.py": FileFact("e", "a:b")})
+    left, right = (
+        fingerprint(),
+        fingerprint(files={"site/demo/new/x.py": FileFact("f", "3" * 64, 1), "site/y.py": FileFact("e", "a:b")}),
+    )
     assert file_differences(left, right) == (
         FileDifference(CORE, "demo 1.0", left.files[CORE], None),
         FileDifference("site/demo/new/x.py", "demo 1.0", None, right.files["site/demo/new/x.py"]),
@@ -180,10 +189,16 @@ WHEEL_FILES = {"site/demo-1.0.dist-info/WHEEL": FileFact("f", "4" * 64, 1)}
             id="a file changed",
         ),
         pytest.param(
-            fingerprint(about=LOCKED, version="2.0"), "drift", "they do not hold the same distributions", id="another version"
+            fingerprint(about=LOCKED, version="2.0"),
+            "drift",
+            "they do not hold the same distributions",
+            id="another version",
         ),
         pytest.param(
-            fingerprint(about=LOCKED, findings=(Finding("mode", CORE, "is odd"),)), "drift", f"{CORE} is odd", id="a finding"
+            fingerprint(about=LOCKED, findings=(Finding("mode", CORE, "is odd"),)),
+            "drift",
+            f"{CORE} is odd",
+            id="a finding",
         ),
         pytest.param(
             fingerprint(about=LOCKED, findings=(Finding("bytecode", CORE, "is odd", "unproven"),)),
@@ -192,7 +207,10 @@ WHEEL_FILES = {"site/demo-1.0.dist-info/WHEEL": FileFact("f", "4" * 64, 1)}
             id="something unproven",
         ),
         pytest.param(
-            without(fingerprint(about=LOCKED), "interpreter"), "unproven", "one side's interpreter isn't known", id="no interpreter"
+            without(fingerprint(about=LOCKED), "interpreter"),
+            "unproven",
+            "one side's interpreter isn't known",
+            id="no interpreter",
         ),
         pytest.param(
             fingerprint(about=LOCKED, files=OTHER, interpreter=PY311, artifact=("demo-1.0-cp311.whl", "b" * 64)),
@@ -201,13 +219,21 @@ WHEEL_FILES = {"site/demo-1.0.dist-info/WHEEL": FileFact("f", "4" * 64, 1)}
             id="another Python's wheel",
         ),
         pytest.param(
-            fingerprint(about={**LOCKED, "verdict": "mismatch"}, files=OTHER, interpreter=PY311, artifact=("x", "b" * 64)),
+            fingerprint(
+                about={**LOCKED, "verdict": "mismatch"}, files=OTHER, interpreter=PY311, artifact=("x", "b" * 64)
+            ),
             "unproven",
             "they hold the same versions, but were not both proven against one lock",
             id="another Python, not proven",
         ),
         pytest.param(
-            fingerprint(about={**LOCKED, "lock": "sha256:2"}, files=OTHER, interpreter=PY311, artifact=("x", "b" * 64), version="2.0"),
+            fingerprint(
+                about={**LOCKED, "lock": "sha256:2"},
+                files=OTHER,
+                interpreter=PY311,
+                artifact=("x", "b" * 64),
+                version="2.0",
+            ),
             "unproven",
             "their distributions differ, and neither was proven against one lock",
             id="another Python, another lock",

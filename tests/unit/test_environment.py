@@ -82,7 +82,9 @@ def test_whatever_was_there_is_gone(entry: StoreEntry, tmp_path: Path) -> None:
 @pytest.mark.parametrize("link", LINKS)
 def test_record_says_what_is_there(link: str, entry: StoreEntry, tmp_path: Path) -> None:
     site = make([entry], tmp_path / "env", link=link)
-    rows = {path: (digest, size) for path, digest, size in parse_record((site / "demo-1.0.dist-info/RECORD").read_bytes())}
+    rows = {
+        path: (digest, size) for path, digest, size in parse_record((site / "demo-1.0.dist-info/RECORD").read_bytes())
+    }
     assert rows.pop("demo-1.0.dist-info/RECORD") == ("", "")
     contents = {path: Path(os.path.normpath(site / path)).read_bytes() for path in rows}
     assert rows == {path: (record_hash(sha256_hex(content)), str(len(content))) for path, content in contents.items()}
@@ -162,12 +164,22 @@ HANGS = pytest.mark.xfail(reason="the reader opens a FIFO and waits", run=False)
 @pytest.mark.parametrize(
     ("name", "link"),
     [
-        pytest.param(name, link, marks=[BY_LSTAT] if name == "a link" and link != "symlink" else [HANGS] if name == "a FIFO" and link != "symlink" else [])
+        pytest.param(
+            name,
+            link,
+            marks=[BY_LSTAT]
+            if name == "a link" and link != "symlink"
+            else [HANGS]
+            if name == "a FIFO" and link != "symlink"
+            else [],
+        )
         for name in DAMAGES
         for link in LINKS
     ],
 )
-def test_a_damaged_store_file_never_gets_into_an_environment(name: str, link: str, entry: StoreEntry, tmp_path: Path) -> None:
+def test_a_damaged_store_file_never_gets_into_an_environment(
+    name: str, link: str, entry: StoreEntry, tmp_path: Path
+) -> None:
     DAMAGES[name](Path(entry.tree, MODULE))
     made = make_environments([order(entry, tmp_path / "env", link)], app_data())
     assert MODULE in made.replaced
@@ -231,7 +243,9 @@ def test_a_mode_asked_for_by_name_is_an_error_where_it_can_t_be_had(
     )
 
 
-def test_a_full_disk_is_no_reason_for_another_mode(entry: StoreEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_no_reason_for_another_mode(
+    entry: StoreEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(linking, "MAKERS", {"clone": no_link(errno.ENOSPC)})
     with pytest.raises(OSError, match="No space left"):
         usable_mode("auto", entry.folder / "manifest.json", tmp_path)

@@ -320,9 +320,7 @@ DEMO_UNOWNED += [("unowned", path) for path in (*DEMO_OUTSIDE, "headers/demo/dem
 
 CASES = {
     # ---- files
-    "a byte appended": Case(
-        tamper=edit, layer="files", findings=[("record-hash", CORE), ("file-changed", CORE)]
-    ),
+    "a byte appended": Case(tamper=edit, layer="files", findings=[("record-hash", CORE), ("file-changed", CORE)]),
     "a byte appended, RECORD forged": Case(tamper=edit_and_forge, layer="files", findings=[("file-changed", CORE)]),
     "a byte appended, its row dropped": Case(
         tamper=edit_and_drop, layer="files", findings=[("unowned", CORE), ("file-changed", CORE)]
@@ -466,7 +464,9 @@ CASES = {
     ),
     **{
         f"a new {name}": Case(
-            tamper=write(f"SITE/{name}"), layer="files", findings=[("unowned", f"site/{name}"), ("startup", f"site/{name}")]
+            tamper=write(f"SITE/{name}"),
+            layer="files",
+            findings=[("unowned", f"site/{name}"), ("startup", f"site/{name}")],
         )
         for name in (
             "sitecustomize.py",
@@ -507,7 +507,9 @@ CASES = {
         layer="interpreter",
         findings=[("interpreter", "scripts/python"), ("interpreter-unknown", "scripts/python", UNPROVEN)],
     ),
-    "bin/python3 another than bin/python": Case(tamper=link_python3, findings=[("interpreter-links", "scripts/python")]),
+    "bin/python3 another than bin/python": Case(
+        tamper=link_python3, findings=[("interpreter-links", "scripts/python")]
+    ),
     # ---- scripts
     "a wrapper edited": Case(
         tamper=lambda made: append(made.scripts / "demo"),
@@ -556,16 +558,22 @@ CASES = {
         tamper=write("SITE/demo-1.0.dist-info/direct_url.json", "{"), findings=[("origin", f"{INFO}/direct_url.json")]
     ),
     "an empty folder": Case(
-        tamper=lambda made: (made.site / "empty").mkdir(), verdict="match", findings=[("empty-folder", "site/empty", NOTE)]
+        tamper=lambda made: (made.site / "empty").mkdir(),
+        verdict="match",
+        findings=[("empty-folder", "site/empty", NOTE)],
     ),
     "a FIFO in site-packages": Case(tamper=fifo("SITE/pipe.py"), findings=[("special-file", "site/pipe.py")]),
     "lib64 that leads elsewhere": Case(
-        tamper=lambda made: ((made.folder / "lib64").unlink(missing_ok=True), (made.folder / "lib64").symlink_to("/tmp")) and None,
+        tamper=lambda made: (
+            ((made.folder / "lib64").unlink(missing_ok=True), (made.folder / "lib64").symlink_to("/tmp")) and None
+        ),
         layer="files",
         findings=[("unowned", "data/lib64")],
     ),
     # ---- bytecode
-    "honest bytecode by time": Case(tamper=honest(py_compile.PycInvalidationMode.TIMESTAMP), verdict="match", findings=[]),
+    "honest bytecode by time": Case(
+        tamper=honest(py_compile.PycInvalidationMode.TIMESTAMP), verdict="match", findings=[]
+    ),
     "honest bytecode by hash": Case(
         tamper=honest(py_compile.PycInvalidationMode.CHECKED_HASH), verdict="match", findings=[]
     ),
@@ -657,7 +665,9 @@ def test_every_link_mode_gives_the_predicted_environment(
 
 
 @pytest.mark.parametrize("link", ["hardlink", "copy", "symlink"])
-def test_an_edit_is_found_in_every_link_mode_and_the_store_is_healed(link: str, wheels: list[Path], tmp_path: Path) -> None:
+def test_an_edit_is_found_in_every_link_mode_and_the_store_is_healed(
+    link: str, wheels: list[Path], tmp_path: Path
+) -> None:
     own = Store(tmp_path / "store")
     made = make_proven(wheels, tmp_path / "env", own, link=link)
     path = made.site / "demo/core.py"
@@ -696,7 +706,9 @@ def test_what_is_known_is_not_believed_once_the_file_was_touched(made: Made) -> 
     assert later.fingerprint.files[CORE] != first.fingerprint.files[CORE]
 
 
-@pytest.mark.parametrize("name", ["a byte changed, size and times kept", "an odd INSTALLER", "a setuid script", "an empty folder"])
+@pytest.mark.parametrize(
+    "name", ["a byte changed, size and times kept", "an odd INSTALLER", "a setuid script", "an empty folder"]
+)
 def test_a_later_reading_sees_what_the_first_would(name: str, made: Made) -> None:
     known: Known = {}
     before = inspect(made.folder, known=known)
@@ -737,7 +749,9 @@ def test_a_moved_environment_with_regenerated_first_lines_matches(made: Made) ->
 def test_a_moved_environment_whose_scripts_still_lead_to_the_old_place_does_not_match(made: Made) -> None:
     folder = made.folder.rename(made.folder.parent / "moved")
     proof = replace(made, folder=folder).prove()
-    assert {(f.code, f.path) for f in proof.findings} == {("file-changed", f"scripts/{name}") for name in ("demo", "demo-tool")}
+    assert {(f.code, f.path) for f in proof.findings} == {
+        ("file-changed", f"scripts/{name}") for name in ("demo", "demo-tool")
+    }
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
@@ -763,7 +777,10 @@ def test_a_vendored_dist_info_belongs_to_its_wheel(tmp_path: Path) -> None:
 
 def test_a_wheel_s_own_odd_record_is_excused(tmp_path: Path) -> None:
     def worse(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-        wrong = [(path, record_hash("0" * 64), size) if path == "odd.py" else (path, digest, size) for path, digest, size in rows]
+        wrong = [
+            (path, record_hash("0" * 64), size) if path == "odd.py" else (path, digest, size)
+            for path, digest, size in rows
+        ]
         return [row for row in wrong if row[0] != "left_out.py"] + [("ghost.py", "", "")]
 
     wheel = make_wheel(tmp_path, "odd", "1.0", {"odd.py": "", "left_out.py": ""}, record=worse)
@@ -778,7 +795,9 @@ def test_a_wheel_s_own_odd_record_is_excused(tmp_path: Path) -> None:
 def test_a_data_file_among_the_scripts_may_lack_its_executable_bit_where_the_wheel_says_so(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "odd", "1.0", data={"data/bin/odd-data": "no program\n"})
     made = make_proven([wheel], tmp_path / "env", Store(tmp_path / "store"))
-    assert [(f.code, f.path, f.level) for f in made.predicted.findings] == [("not-executable", "scripts/odd-data", "note")]
+    assert [(f.code, f.path, f.level) for f in made.predicted.findings] == [
+        ("not-executable", "scripts/odd-data", "note")
+    ]
 
 
 def test_a_fingerprint_with_odd_names_survives_being_saved(made: Made) -> None:
@@ -852,7 +871,10 @@ def test_two_distributions_may_share_a_file_of_equal_bytes(made: Made) -> None:
     roots = {dist.name: dist.roots for dist in made.predicted.distributions}
     assert "site/LICENSE" in roots["demo"]
     assert "site/LICENSE" in roots["other-thing"]
-    assert {path for path, fact in made.predicted.files.items() if fact.kind != "f"} == {"scripts/demo", "scripts/demo-tool"}
+    assert {path for path, fact in made.predicted.files.items() if fact.kind != "f"} == {
+        "scripts/demo",
+        "scripts/demo-tool",
+    }
 
 
 def test_an_environment_without_wheels_holds_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from lockproof.layout import Layout, canonical_name, layout_for
 
 LAYOUTS = {
     ("3.11.7", "linux"): Layout(site="lib/python3.11/site-packages", scripts="bin", headers="include/site/python3.11"),
-    ("3.13.0t", "macos"): Layout(site="lib/python3.13t/site-packages", scripts="bin", headers="include/site/python3.13t"),
+    ("3.13.0t", "macos"): Layout(
+        site="lib/python3.13t/site-packages", scripts="bin", headers="include/site/python3.13t"
+    ),
     ("3.12.1", "windows"): Layout(site="Lib/site-packages", scripts="Scripts", headers="Include"),
 }
 

@@ -34,7 +34,9 @@ def wheel(name: str, *paths: str, digest: str = ONE, launchers: tuple[EntryPoint
     )
 
 
-def together(*wheels: Manifest, os_name: str = "linux", python: str = "3.11.7", layer: str | None = None) -> Fingerprint:
+def together(
+    *wheels: Manifest, os_name: str = "linux", python: str = "3.11.7", layer: str | None = None
+) -> Fingerprint:
     layout = layout_for(python, os_name)
     return predict(wheels, layout, python=python, os_name=os_name, interpreter={}, interpreter_layer=layer)
 
@@ -122,7 +124,13 @@ def test_equal_bytes_at_one_path_are_allowed() -> None:
 
 def test_a_prediction_says_all_of_it() -> None:
     script = LandingScript("scripts/run", "a.data/scripts/run", TWO, FileFact("s", TWO, 9))
-    a = wheel("a", "site/a.py", "data/bin/a-data", "data/share/a", launchers=(EntryPointScript("a", "a.cli", "main", gui=True),))
+    a = wheel(
+        "a",
+        "site/a.py",
+        "data/bin/a-data",
+        "data/share/a",
+        launchers=(EntryPointScript("a", "a.cli", "main", gui=True),),
+    )
     from dataclasses import replace
 
     a = replace(a, scripts=(script,), startup=("site/a.pth\0exec\0import a",))
@@ -148,11 +156,15 @@ def test_a_prediction_says_all_of_it() -> None:
 
 
 def test_wrappers_of_pip_bear_the_python_s_version() -> None:
-    pip = wheel("pip", launchers=tuple(EntryPointScript(name, "pip", "main", gui=False) for name in ("pip", "pip3", "pip3.9")))
+    pip = wheel(
+        "pip", launchers=tuple(EntryPointScript(name, "pip", "main", gui=False) for name in ("pip", "pip3", "pip3.9"))
+    )
     for python, names in (("3.11.7", ["pip", "pip3", "pip3.11"]), ("3.13.0t", ["pip", "pip3", "pip3.13"])):
         assert sorted(together(pip, python=python).files) == [f"scripts/{name}" for name in names]
 
 
 def test_the_order_of_wheels_changes_no_digest() -> None:
     wheels = [wheel("a", "site/a.py"), wheel("b", "site/b.py", digest=TWO), wheel("c", "site/a.py")]
-    assert {together(*order).digest for order in (wheels, wheels[::-1], wheels[1:] + wheels[:1])} == {together(*wheels).digest}
+    assert {together(*order).digest for order in (wheels, wheels[::-1], wheels[1:] + wheels[:1])} == {
+        together(*wheels).digest
+    }

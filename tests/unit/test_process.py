@@ -104,7 +104,11 @@ def test_a_full_disk_under_the_log_does_not_stop_a_command(tmp_path: Path) -> No
     if not full.exists():
         pytest.skip("there is no /dev/full here")
     lines: list[str] = []
-    argv = ["/bin/sh", "-c", "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done"]
+    argv = [
+        "/bin/sh",
+        "-c",
+        "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done",
+    ]
     done = Processes().run(argv, env=ENV, cwd=tmp_path, log=full, timeout=60, listen=lines.append)
     assert (done.exit_code, done.timed_out, len(lines)) == (0, False, 3000)
 
@@ -112,18 +116,20 @@ def test_a_full_disk_under_the_log_does_not_stop_a_command(tmp_path: Path) -> No
 @pytest.mark.parametrize("trap", ["", "trap '' TERM; "], ids=["polite", "deaf"])
 def test_what_a_command_leaves_running_is_ended(trap: str, tmp_path: Path) -> None:
     path, descriptor = fifo(tmp_path)
-    done, _ = sh(tmp_path, f"{trap}exec 3>\"$1\"; sleep 1000 >/dev/null 2>&1 & echo started >&3", path)
+    done, _ = sh(tmp_path, f'{trap}exec 3>"$1"; sleep 1000 >/dev/null 2>&1 & echo started >&3', path)
     assert done.exit_code == 0
     assert end_of(descriptor) == b"started\n"
 
 
-@pytest.mark.parametrize(("trap", "code"), [("", -signal.SIGTERM), ("trap '' TERM; ", -signal.SIGKILL)], ids=["polite", "deaf"])
+@pytest.mark.parametrize(
+    ("trap", "code"), [("", -signal.SIGTERM), ("trap '' TERM; ", -signal.SIGKILL)], ids=["polite", "deaf"]
+)
 def test_a_command_without_end_is_ended_with_its_group(
     trap: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "_GRACE", 0.1)
     path, descriptor = fifo(tmp_path)
-    done, _ = sh(tmp_path, f"{trap}exec 3>\"$1\"; sleep 1000 & while :; do wait; done", path, timeout=0.3)
+    done, _ = sh(tmp_path, f'{trap}exec 3>"$1"; sleep 1000 & while :; do wait; done', path, timeout=0.3)
     assert (done.exit_code, done.timed_out) == (code, True)
     assert end_of(descriptor) == b""
 
@@ -138,7 +144,7 @@ def test_everything_ends_at_once(trap: str, tmp_path: Path, monkeypatch: pytest.
         os.mkfifo(folder / "alive")
 
     def run(folder: Path) -> object:
-        script = f"{trap}exec 3>\"$1\"; echo started >&3; sleep 1000 & while :; do wait; done"
+        script = f'{trap}exec 3>"$1"; echo started >&3; sleep 1000 & while :; do wait; done'
         with pytest.raises(KeyboardInterrupt):
             sh(folder, script, str(folder / "alive"), processes=processes)
         return folder
@@ -191,7 +197,9 @@ def test_the_environment_s_own_programs_come_first(tmp_path: Path) -> None:
         program(path)
     (scripts / "plain").write_text("")
     environ = {"PATH": str(other)}
-    found = {name: find_program(name, scripts, environ, tmp_path) for name in ("both", "only", "./here", "env/bin/both")}
+    found = {
+        name: find_program(name, scripts, environ, tmp_path) for name in ("both", "only", "./here", "env/bin/both")
+    }
     assert found == {
         "both": (str(scripts / "both"), True),
         "only": (str(other / "only"), False),

@@ -55,7 +55,13 @@ def run(progress: Progress) -> None:
     outcomes = [
         replace(outcome("passed", proof=MATCH, seconds={"create": 1, "prove": 0.126, "run": 2}), cell=cells[0]),
         replace(
-            outcome("failed", proof=MATCH, reason="pytest -q: exit code 1", commands=(command(), command(1)), seconds={"run": 1}),
+            outcome(
+                "failed",
+                proof=MATCH,
+                reason="pytest -q: exit code 1",
+                commands=(command(), command(1)),
+                seconds={"run": 1},
+            ),
             cell=cells[1],
         ),
         replace(outcome("unavailable", reason=f"Python isn't here: {ESCAPE[:8]}\n  Install it"), cell=cells[2]),
@@ -213,7 +219,28 @@ def test_on_a_terminal_the_same_lines_stay(monkeypatch: pytest.MonkeyPatch) -> N
         run(progress)
     drawn = stream.getvalue()
     for line in RUN.splitlines():
-        assert line.rstrip() in drawn
+        assert line.rstrip() in drawn or "waiting" in line  # that one stands in the table
+
+
+def test_drawing_and_printing_do_not_wait_for_each_other() -> None:
+    progress = LiveProgress(Terminal(), colour=False, verbose=False)
+
+    def draw() -> None:
+        for _ in range(300):
+            with progress._live._lock:  # as rich's own thread does
+                progress._live.refresh()
+
+    def tell() -> None:
+        for _ in range(300):
+            progress.note("x")
+
+    with progress:
+        threads = [threading.Thread(target=work, daemon=True) for work in (draw, tell)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert not any(thread.is_alive() for thread in threads)
 
 
 def test_the_table_tells_what_is_under_way() -> None:

@@ -44,7 +44,11 @@ def test_what_is_shown_is_printable_and_nothing_else_is_changed(text: str) -> No
 def test_a_listing() -> None:
     rows: list[dict[str, object]] = [
         {"id": "3.11.7-linux-x86_64", "status": "available", "reason": "/usr/bin/python3.11"},
-        {"id": "3.9", "status": "unavailable", "reason": f"Python 3.9 isn't {ESCAPE[:8]}here: found nothing\n  Install it"},
+        {
+            "id": "3.9",
+            "status": "unavailable",
+            "reason": f"Python 3.9 isn't {ESCAPE[:8]}here: found nothing\n  Install it",
+        },
         {"id": "x", "status": "predicted", "reason": ""},
     ]
     assert listing_text(rows) == (
@@ -91,15 +95,16 @@ def test_a_mismatch_names_layer_and_files() -> None:
     assert proof_text(f"env{ESCAPE}", "cell", proof, verbose=False) == "".join(
         [head, *lines[:20], "  … and 5 more (--verbose shows all, --json too)\n"]
     )
-    assert proof_text(f"env{ESCAPE}", "cell", proof, verbose=True) == "".join([head, *lines, "  note: site/a: is empty\n"])
+    assert proof_text(f"env{ESCAPE}", "cell", proof, verbose=True) == "".join(
+        [head, *lines, "  note: site/a: is empty\n"]
+    )
 
 
 def test_what_stayed_unproven_says_so() -> None:
     odd = Finding("bytecode", CORE, "is odd", "unproven")
     proof = prove(fingerprint(), fingerprint(findings=(odd,), artifact=None))
     assert proof_text("env", "cell", proof, verbose=False) == (
-        "unproven: whether env is what cell says could not be found out\n"
-        f"  unproven: {CORE}: is odd\n"
+        f"unproven: whether env is what cell says could not be found out\n  unproven: {CORE}: is odd\n"
     )
 
 

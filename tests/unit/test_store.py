@@ -18,7 +18,15 @@ import pytest
 
 from lockproof.digests import sha256_hex
 from lockproof.errors import HashMismatchError, LockError, LockproofError, UnavailableError
-from lockproof.store import INSTALLER, Store, manifest_from_json, manifest_to_json, remove_tree, static_record, write_atomically
+from lockproof.store import (
+    INSTALLER,
+    Store,
+    manifest_from_json,
+    manifest_to_json,
+    remove_tree,
+    static_record,
+    write_atomically,
+)
 from support.environments import artifact_of, bring, stored
 from support.wheels import make_wheel
 
@@ -150,7 +158,11 @@ def test_damage_is_named_and_replaced(name: str, path: str, store: Store, wheel:
     [entry] = stored(store, [wheel])
     whole = files_below(Path(entry.tree))
     modes = {file: Path(entry.tree, file).stat().st_mode for file in whole}
-    gone = [file for file, _ in entry.files if file == path or ("folder deleted" in name and os.path.dirname(file) == os.path.dirname(path))]
+    gone = [
+        file
+        for file, _ in entry.files
+        if file == path or ("folder deleted" in name and os.path.dirname(file) == os.path.dirname(path))
+    ]
     DAMAGES[name](Path(entry.tree, path))
 
     assert sorted(entry.verify()) == sorted(gone)
@@ -279,7 +291,11 @@ def test_a_wheel_that_can_t_be_had_leaves_nothing(kind: str, store: Store, wheel
             archive.write_bytes(b"x")
         return archive
 
-    expected: type[LockproofError] = {"wrong bytes": HashMismatchError, "refused": LockError, "fetch fails": LockproofError}[kind]
+    expected: type[LockproofError] = {
+        "wrong bytes": HashMismatchError,
+        "refused": LockError,
+        "fetch fails": LockproofError,
+    }[kind]
     if kind == "refused":
         wheel = make_wheel(wheel.parent / "bad", "demo", "1.0", {"*.dist-info/METADATA": "Name: evil\n"})
         artifact = artifact_of(wheel)
@@ -287,8 +303,7 @@ def test_a_wheel_that_can_t_be_had_leaves_nothing(kind: str, store: Store, wheel
         store.ensure(artifact, fetch)
     if kind == "wrong bytes":
         assert str(caught.value) == (
-            f"lock:{wheel.name}: {wheel.name} is not the locked file: "
-            f"its sha256 is {sha256_hex(b'x')}, the lock says {artifact.sha256}"
+            f"{wheel.name} is not the locked file: its sha256 is {sha256_hex(b'x')}, the lock says {artifact.sha256}"
         )
     assert (store.holds(artifact), leftovers(store)) == (False, [])
     assert sorted(path.name for path in store._place(artifact.sha256).parent.iterdir()) == [f"{artifact.sha256}.lock"]
@@ -338,7 +353,11 @@ def child(store: Store, wheel: Path, before: str = "") -> subprocess.Popen[str]:
     """A process that puts the wheel into the store once it gets a line; `before` is run first."""
     program = _CHILD.format(path=sys.path, wheel=str(wheel), store=str(store.folder), before=before)
     return subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -376,7 +395,9 @@ def test_a_store_that_can_t_be_written_to_is_told(store: Store, wheel: Path, tmp
     )
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="another user is needed, and only root can become one")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="another user is needed, and only root can become one"
+)
 def test_a_read_only_store_serves_what_it_has_and_refuses_the_rest(wheel: Path, tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
         Path(folder).chmod(0o755)

@@ -68,14 +68,19 @@ def bomb(folder: Path) -> Path:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "no zip": (lambda folder: rebuilt(demo(folder), lambda _: b"<html>"), "it is no zip archive (File is not a zip file)"),
+    "no zip": (
+        lambda folder: rebuilt(demo(folder), lambda _: b"<html>"),
+        "it is no zip archive (File is not a zip file)",
+    ),
     "empty": (lambda folder: rebuilt(demo(folder), lambda _: b""), "it is no zip archive (File is not a zip file)"),
     "truncated": (
         lambda folder: rebuilt(demo(folder), lambda data: data[: len(data) * 2 // 3]),
         "it is no zip archive (File is not a zip file)",
     ),
     "a byte flipped": (
-        lambda folder: rebuilt(demo(folder, files={"demo.py": "x" * 40}), lambda data: data.replace(b"demo.py", b"demo.pz", 1)),
+        lambda folder: rebuilt(
+            demo(folder, files={"demo.py": "x" * 40}), lambda data: data.replace(b"demo.py", b"demo.pz", 1)
+        ),
         "its member 'demo.py' can't be unpacked (File name in directory 'demo.py' and header b'demo.pz' differ.)",
     ),
     "../": (
@@ -160,9 +165,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda folder: demo(folder, entry_points={"console_scripts": {"../x": "a:b"}}),
         "its entry point '../x' would leave the scripts folder",
     ),
-    **{
-        f"no {name}": (without(name), f"it has no {INFO}/{name}") for name in ("METADATA", "WHEEL", "RECORD")
-    },
+    **{f"no {name}": (without(name), f"it has no {INFO}/{name}") for name in ("METADATA", "WHEEL", "RECORD")},
 }
 
 
@@ -209,7 +212,11 @@ NOTED: dict[str, tuple[dict[str, object], list[tuple[str, str, str]]]] = {
         [("record-ghost", "site/ghost.py", "note")],
     ),
     "a wrong hash": (
-        {"record": lambda rows: [(path, digest and "sha256=" + "A" * 43, size) for path, digest, size in rows[:1]] + rows[1:]},
+        {
+            "record": lambda rows: (
+                [(path, digest and "sha256=" + "A" * 43, size) for path, digest, size in rows[:1]] + rows[1:]
+            )
+        },
         [("record-hash", "site/demo.py", "note")],
     ),
     "RECORD that is no CSV": (
@@ -229,17 +236,35 @@ def test_an_odd_wheel_lands_with_a_note(name: str, tmp_path: Path) -> None:
 def test_hexadecimal_digests_in_record_are_true(tmp_path: Path) -> None:
     wheel = demo(tmp_path, files={"demo.py": "x"})
     digest = hashlib.sha256(b"x").hexdigest()
-    other = demo(tmp_path / "hex", files={"demo.py": "x"}, record=lambda rows: [("demo.py", f"sha256={digest}", "1"), *rows[1:]])
+    other = demo(
+        tmp_path / "hex", files={"demo.py": "x"}, record=lambda rows: [("demo.py", f"sha256={digest}", "1"), *rows[1:]]
+    )
     assert notes_of(unpack(other)) == notes_of(unpack(wheel)) == []
 
 
 def test_files_land_by_their_scheme_and_nothing_else_does(tmp_path: Path) -> None:
     wheel = demo(
         tmp_path,
-        files={"demo/__init__.py": "", "demo/run.sh": "#!/bin/sh\n", "__pycache__/x.cpython-311.pyc": b"", "old.pyc": b""},
+        files={
+            "demo/__init__.py": "",
+            "demo/run.sh": "#!/bin/sh\n",
+            "__pycache__/x.cpython-311.pyc": b"",
+            "old.pyc": b"",
+        },
         entry_points={"console_scripts": {"demo": "demo:main", "shadowed": "demo:other"}},
-        scripts={"tool": "#!python\nx\n", "shadowed": "#!python\nleft out\n", "plain": "#!/bin/sh\n", "program": b"\x7fELF"},
-        data={"headers/demo.h": "", "data/etc/demo.cfg": "", "platlib/plat.py": "", "purelib/pure.py": "", "stdlib/os.py": ""},
+        scripts={
+            "tool": "#!python\nx\n",
+            "shadowed": "#!python\nleft out\n",
+            "plain": "#!/bin/sh\n",
+            "program": b"\x7fELF",
+        },
+        data={
+            "headers/demo.h": "",
+            "data/etc/demo.cfg": "",
+            "platlib/plat.py": "",
+            "purelib/pure.py": "",
+            "stdlib/os.py": "",
+        },
         executables=["demo/run.sh"],
     )
     manifest = unpack(wheel)
@@ -261,7 +286,9 @@ def test_files_land_by_their_scheme_and_nothing_else_does(tmp_path: Path) -> Non
 
     tree = tmp_path / "unpacked/tree"
     modes = {
-        path.relative_to(tree).as_posix(): stat.S_IMODE(path.lstat().st_mode) for path in tree.rglob("*") if path.is_file()
+        path.relative_to(tree).as_posix(): stat.S_IMODE(path.lstat().st_mode)
+        for path in tree.rglob("*")
+        if path.is_file()
     }
     expected = {path: 0o555 if executable else 0o444 for path, executable in landed}
     assert modes == {**expected, "scripts/tool": 0o555}
@@ -273,7 +300,9 @@ def test_files_land_by_their_scheme_and_nothing_else_does(tmp_path: Path) -> Non
 def test_a_plain_wheel_leaves_no_more_than_what_lands(tmp_path: Path) -> None:
     manifest = unpack(demo(tmp_path, files={"demo/x.py": "", "demo/__pycache__/x.cpython-311.pyc": b""}))
     tree = tmp_path / "unpacked/tree"
-    assert {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()} == {f.path for f in manifest.files}
+    assert {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()} == {
+        f.path for f in manifest.files
+    }
 
 
 def test_the_last_of_two_equal_names_lands(tmp_path: Path) -> None:
@@ -284,7 +313,11 @@ def test_the_last_of_two_equal_names_lands(tmp_path: Path) -> None:
 def test_a_link_lands_as_a_file_that_holds_its_target(tmp_path: Path) -> None:
     unpack(demo(tmp_path, extra_members=[link_member("link.py", "/etc/passwd")]))
     landed = tmp_path / "unpacked/tree/site/link.py"
-    assert (landed.is_symlink(), landed.read_bytes(), stat.S_IMODE(landed.stat().st_mode)) == (False, b"/etc/passwd", 0o444)
+    assert (landed.is_symlink(), landed.read_bytes(), stat.S_IMODE(landed.stat().st_mode)) == (
+        False,
+        b"/etc/passwd",
+        0o444,
+    )
 
 
 def test_a_large_program_among_the_scripts_is_no_text(tmp_path: Path) -> None:

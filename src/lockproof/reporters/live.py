@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -28,6 +29,8 @@ class LiveProgress(Progress):
         """Write to a terminal."""
         super().__init__(stream, colour=colour, verbose=verbose)
         self._console = Console(file=stream, no_color=not colour, highlight=False, markup=False, emoji=False)
+        # A lock of its own, never held while anything is printed: rich asks for the table with its own lock held.
+        self._state = threading.Lock()
         self._phases: dict[str, tuple[str, float]] = {}
         self._waiting = 0
         self._wheels = (0, 0)
@@ -49,7 +52,7 @@ class LiveProgress(Progress):
 
     def _table(self) -> Table:
         grid = Table.grid(padding=(0, 2))
-        with self._guard:
+        with self._state:
             wheels, total = self._wheels
             if wheels < total:
                 grid.add_row(Spinner("dots"), f"{wheels}/{total} wheels", f"{self._fetched / 1e6:.1f} MB", "")
@@ -73,14 +76,14 @@ class LiveProgress(Progress):
 
     def phase(self, cell: Cell, phase: str) -> None:
         """Draw what a cell is doing."""
-        with self._guard:
+        with self._state:
             if cell.id not in self._phases:
                 self._waiting = max(0, self._waiting - 1)
             self._phases[cell.id] = (phase, time.monotonic())
 
     def finished(self, outcome: Outcome) -> None:
         """A cell's line joins those above."""
-        with self._guard:
+        with self._state:
             if self._phases.pop(outcome.cell.id, None) is None:
                 self._waiting = max(0, self._waiting - 1)
         super().finished(outcome)

@@ -1,0 +1,58 @@
+"""How errors read, and which exit code several of them have together."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockproof.errors import (
+    HashMismatchError,
+    LockError,
+    LockproofError,
+    MatrixError,
+    ProblemsError,
+    UnavailableError,
+    UsageError,
+)
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ({}, "it failed"),
+        ({"where": "m.yaml:3"}, "m.yaml:3: it failed"),
+        ({"why": "no reason"}, "it failed: no reason"),
+        ({"remedy": "do this"}, "it failed\n  do this"),
+        ({"where": "m.yaml:3", "why": "no reason", "remedy": "do this"}, "m.yaml:3: it failed: no reason\n  do this"),
+    ],
+)
+def test_an_error_says_what_where_why_and_what_to_do(parts: dict[str, str], text: str) -> None:
+    assert str(LockproofError("it failed", **parts)) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (LockproofError, 2),
+        (UsageError, 2),
+        (MatrixError, 2),
+        (LockError, 2),
+        (HashMismatchError, 5),
+        (UnavailableError, 4),
+    ],
+)
+def test_each_kind_has_its_exit_code(kind: type[LockproofError], code: int) -> None:
+    assert kind("x").exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("kinds", "code"),
+    [
+        ([LockError], 2),
+        ([LockError, UnavailableError], 4),
+        ([UnavailableError, HashMismatchError, LockError], 5),
+        ([], 2),
+    ],
+)
+def test_the_most_serious_of_several_counts(kinds: list[type[LockproofError]], code: int) -> None:
+    error = ProblemsError([kind(kind.__name__) for kind in kinds])
+    assert (error.worst_exit_code, str(error)) == (code, "\n".join(kind.__name__ for kind in kinds))

@@ -1,0 +1,126 @@
+"""The canonical form, byte for byte: a digest once published must stay what it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from lockproof.errors import UsageError
+from lockproof.fingerprint import (
+    Distribution,
+    FileFact,
+    Finding,
+    Fingerprint,
+    files_digest,
+    from_json,
+    interpreter_digest,
+    set_digest,
+    startup_digest,
+    to_json,
+)
+
+HEX = "1" * 64
+FILES = {
+    "site/b.py": FileFact("f", HEX, 0),
+    "site/B.py": FileFact("f", HEX, 7),
+    "scripts/x": FileFact("e", "pkg.mod:main"),
+    "scripts/y": FileFact("s", HEX, 9),
+    "site/ü\udcff": FileFact("l", "../ü"),
+}
+LINES = [
+    b"scripts/x\0e\0pkg.mod:main\n",
+    b"scripts/y\0s\0" + HEX.encode() + b" 9\n",
+    b"site/B.py\0f\0" + HEX.encode() + b" 7\n",
+    b"site/b.py\0f\0" + HEX.encode() + b" 0\n",
+    b"site/\xc3\xbc\xff\0l\0../\xc3\xbc\n",
+]
+
+
+def sha256(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def test_the_files_layer() -> None:
+    assert files_digest(FILES) == sha256(b"lockproof files 1\n" + b"".join(LINES))
+    assert files_digest({}) == sha256(b"lockproof files 1\n")
+
+
+def test_the_other_layers() -> None:
+    assert set_digest([("b", "2"), ("a", "1")]) == sha256(b"lockproof set 1\na==1\nb==2\n")
+    assert interpreter_digest({"b": "2", "a": "1"}) == sha256(b"lockproof interpreter 1\na\0" + b"1\nb\0" + b"2\n")
+    assert startup_digest(["b", "a", "b"]) == sha256(b"lockproof startup 1\na\nb\n")
+
+
+def example() -> Fingerprint:
+    python = {"version": "3.12.1"}
+    layers = {
+        "set": set_digest([("a", "1")]),
+        "files": files_digest(FILES),
+        "startup": startup_digest(["x"]),
+        "interpreter": interpreter_digest(python),
+    }
+    return Fingerprint(
+        layers=layers,
+        distributions=(Distribution(name="a", version="1", files="sha256:3", roots=("site/a/",)),),
+        files=FILES,
+        startup=("x",),
+        interpreter=python,
+        findings=(Finding("mode", "site/b.py", "is odd"),),
+        about={"cell": "x"},
+    )
+
+
+def test_the_whole_digest_is_over_the_layers_in_their_order() -> None:
+    one = example()
+    order = ("set", "files", "startup", "interpreter")
+    assert one.digest == sha256(
+        b"lockproof fingerprint 1\n" + b"".join(f"{k}\0{one.layers[k]}\n".encode() for k in order)
+    )
+
+
+def test_the_published_form() -> None:
+    one = example()
+    assert to_json(one) == {
+        "schema": "lockproof/fingerprint/v1",
+        "digest": one.digest,
+        "about": {"cell": "x"},
+        "layers": one.layers,
+        "distributions": [{"name": "a", "version": "1", "artifact": None, "files": "sha256:3", "roots": ["site/a/"]}],
+        "startup": ["x"],
+        "interpreter": {"version": "3.12.1"},
+        "files": {
+            "scripts/x": ["e", "pkg.mod:main"],
+            "scripts/y": ["s", HEX, 9],
+            "site/B.py": ["f", HEX, 7],
+            "site/b.py": ["f", HEX, 0],
+            "site/ü\udcff": ["l", "../ü"],
+        },
+        "findings": [{"code": "mode", "path": "site/b.py", "message": "is odd", "level": "mismatch"}],
+    }
+
+
+def test_another_schema_is_told() -> None:
+    document = {**to_json(example()), "schema": "lockproof/fingerprint/v2"}
+    with pytest.raises(UsageError) as caught:
+        from_json(json.dumps(document), "saved.json")
+    assert str(caught.value) == (
+        "saved.json: its schema is 'lockproof/fingerprint/v2'\n"
+        "  a fingerprint says 'lockproof/fingerprint/v1': make one anew"
+    )
+
+
+@pytest.mark.xfail(reason="a path that holds NUL and LF stands for two lines of the digest")
+def test_a_path_that_no_file_can_have_is_refused() -> None:
+    one = example()
+    document = to_json(one)
+    files = to_json(one)["files"]
+    assert isinstance(files, dict)
+    forged = "site/B.py\0f\0" + f"{HEX} 7\nsite/b.py"
+    document["files"] = {
+        forged: ["f", HEX, 0],
+        **{path: fact for path, fact in files.items() if path not in ("site/B.py", "site/b.py")},
+    }
+    with pytest.raises(UsageError):
+        from_json(json.dumps(document), "saved.json")
