@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from lockproof.compare import Proof, prove
+from lockproof.compiled import compile_imported, place_compiled
 from lockproof.environment import Order, disk_error, make_environments, make_skeleton
 from lockproof.errors import LockproofError
 from lockproof.inspection import Inspection, inspect_environment
@@ -101,6 +102,7 @@ class CellRunner:
         # So one cell at a time does that, while the commands of others run.
         self._desk = threading.Lock()
         self._locks: dict[str, FileLock] = {}
+        self.compiling = True
         self._made: dict[str, tuple[str, float]] = {}
 
     def run(self, job: Job) -> Outcome:
@@ -199,6 +201,7 @@ class CellRunner:
             reason = f"its commands changed the environment: {_first(proof)}"
             return self._outcome(job, progress, proof.verdict, reason, proof)
         self._keep(job, proof, progress.mode)
+        self._keep_bytecode(job, progress.mode)
         return self._outcome(job, progress, "failed" if failure else "passed", failure, proof)
 
     def _reusable(self, job: Job) -> Record | None:
@@ -310,9 +313,7 @@ class CellRunner:
         cell = job.cell
         log = self._workspace.log(cell.id)
         log.write_bytes(b"")
-        self._workspace.clear_bytecode(cell.id)
-        if job.interpreter:
-            prepare_bytecode(self._workspace.bytecode(cell.id), job.interpreter, self._options.cache / "bytecode")
+        self._place_bytecode(job, progress.mode)
         environment = self._command_environment(job)
         for command in cell.commands:
             argv = substitute_posargs(command, self._options.posargs)
@@ -351,6 +352,24 @@ class CellRunner:
         if finished.timed_out:
             return f"no end after {cell.timeout:g} s"
         return f"exit code {finished.exit_code}" if finished.exit_code else ""
+
+    def _place_bytecode(self, job: Job, mode: str) -> None:
+        """Empty the commands' bytecode folder, and put into it what is vouched for."""
+        self._workspace.clear_bytecode(job.cell.id)
+        prefix = self._workspace.bytecode(job.cell.id)
+        if job.interpreter is None:
+            return
+        prepare_bytecode(prefix, job.interpreter, self._options.cache / "bytecode")
+        if mode in _SHARING:  # elsewhere the sources' times are not those of the store
+            place_compiled(prefix, self._site(job), job.entries, job.interpreter, paranoid=self._options.paranoid)
+
+    def _keep_bytecode(self, job: Job, mode: str) -> None:
+        """Compile what was imported, for the next run; not in a run that had to fetch wheels, which is long enough."""
+        if self.compiling and job.interpreter and mode in _SHARING:
+            compile_imported(self._workspace.bytecode(job.cell.id), self._site(job), job.entries, job.interpreter)
+
+    def _site(self, job: Job) -> Path:
+        return self._workspace.environment(job.cell.id) / layout_for(job.cell.python, job.cell.platform.os).site
 
     def _scripts(self, job: Job) -> Path:
         return self._workspace.environment(job.cell.id) / layout_for(job.cell.python, job.cell.platform.os).scripts

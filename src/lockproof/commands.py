@@ -83,7 +83,7 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
     for note in project.lock.notes:
         sys.stderr.write(f"note: {printable(note)}\n")
     processes = Processes()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _end_in_order()
     with _progress(options) as listener:
         fetching = project.fetching(listener.fetching)
         wanted = Options(
@@ -114,6 +114,13 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
     if options.json == "-":
         _print_json(report_to_json(result.outcomes, result.exit_code))
     return result.exit_code
+
+
+def _end_in_order() -> None:
+    """Take being ended, or a terminal that closes, as Ctrl-C; what is ignored (`nohup`) stays ignored."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _reports(options: argparse.Namespace, project: Project) -> dict[str, Path]:

@@ -62,6 +62,7 @@ class Fetching:
         self._told = told
         self._guard = threading.Lock()
         self._stopped = False
+        self.brought = 0  # wheels that were not there before
 
     def stop(self) -> None:
         """Let every download end at once; what it has is kept for the next run."""
@@ -90,6 +91,7 @@ class Fetching:
                     result[artifact.sha256] = entry
                     if not isinstance(entry, LockproofError):
                         count += 1
+                        self.brought += 1
                         self._told(count, len(missing), 0)
             except BaseException:
                 self.stop()

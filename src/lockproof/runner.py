@@ -101,6 +101,7 @@ class Runner:
             else:
                 here.append((plan, interpreter))
         wheels = self._fetching.bring(artifact for plan, _ in here for artifact in plan.artifacts)
+        self._cells.compiling = not self._fetching.brought
         jobs: list[tuple[Cell, Job]] = []
         for plan, interpreter in here:
             cell = plan.cell

@@ -43,7 +43,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory, pythons: dict[str, Path], war
     for number, folder in enumerate(first):
         saved.append(project.base / f"saved-{number}.json")
         saved[-1].write_text(json.dumps(project.json("fingerprint", str(folder))))
-    return Pair(project=project, first=first, second=[other.environment(again, python) for python in pythons], saved=saved)
+    return Pair(
+        project=project, first=first, second=[other.environment(again, python) for python in pythons], saved=saved
+    )
 
 
 def only(document: Json) -> Json:
@@ -52,7 +54,11 @@ def only(document: Json) -> Json:
 
 
 def test_two_checkouts_are_identical(pair: Pair) -> None:
-    for left, right in ((pair.first[0], pair.second[0]), (pair.saved[0], pair.second[0]), (pair.saved[0], pair.saved[0])):
+    for left, right in (
+        (pair.first[0], pair.second[0]),
+        (pair.saved[0], pair.second[0]),
+        (pair.saved[0], pair.saved[0]),
+    ):
         document = pair.project.json("compare", str(left), str(right))
         found = only(document)
         assert (document["relation"], found["relation"]) == ("identical", "identical")
@@ -117,7 +123,9 @@ def test_other_distributions_are_drift(pair: Pair, tmp_path: Path) -> None:
     other.lock()
     ran = other.run()
     is_right(ran)
-    document = pair.project.json("compare", str(pair.first[0]), str(other.environment(ran, next(iter(other.pythons)))), code=3)
+    document = pair.project.json(
+        "compare", str(pair.first[0]), str(other.environment(ran, next(iter(other.pythons)))), code=3
+    )
     assert document["relation"] == "drift"
     found = only(document)
     assert (found["only_left"], found["only_right"]) == (["every-scheme==2.0.post1"], ["another==3.0"])

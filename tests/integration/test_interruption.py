@@ -12,13 +12,24 @@ import random
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.loopback import Fault
-from support.projects import Project, Ran, files_below, finish, is_right, kill_group, proof_of, still_running
+from support.projects import (
+    Project,
+    Ran,
+    files_below,
+    finish,
+    is_right,
+    kill_group,
+    processes_of,
+    proof_of,
+    still_running,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +38,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-MOMENTS = 10
+MOMENTS = 8
 LONG = (
     "import os, signal, subprocess, sys",
     "ignoring = 'import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()'",
@@ -52,12 +63,18 @@ def forget(project: Project) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def start_until(project: Project, count: int, *arguments: str) -> subprocess.Popen[str]:
+    """Start a run, and return when it has made so many files, or has come to its end."""
+    process = project.start("run", *arguments)
+    while process.poll() is None and files_made(project) < count:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.002)  # leave the processors to it
+    return process
+
+
 def kill_at(project: Project, count: int, *arguments: str) -> bool:
     """Kill a run once it has made so many files; False where it came to its end before."""
-    process = project.start("run", *arguments)
-    while process.poll() is None:
-        if files_made(project) >= count:
-            break
+    process = start_until(project, count, *arguments)
     killed = process.poll() is None
     kill_group(process)
     return killed
@@ -87,6 +104,25 @@ def test_killed_at_any_moment_the_next_run_is_right(project: Project) -> None:
     assert [path for path in project.remains() if "/.lockproof/." not in path and ".new" in path] == []
 
 
+def test_interrupted_at_any_moment_nothing_is_left_running(project: Project) -> None:
+    project.sample()
+    project.lock()
+    project.matrix(commands=["plain", "every-script"])
+    is_right(project.run())
+    whole = files_made(project)
+    chance = random.Random(752)  # noqa: S311 - the same moments every time
+    codes = []
+    for _ in range(MOMENTS // 2):
+        forget(project)
+        process = start_until(project, chance.randrange(1, whole))
+        process.send_signal(signal.SIGINT)
+        codes.append(finish(process).code)
+        assert processes_of(project) == []
+    assert set(codes) <= {0, 130}
+    assert codes.count(130) >= len(codes) // 2
+    is_right(project.run())
+
+
 def proofs(ran: Ran) -> list[object]:
     return [proof_of(cell) for cell in ran.cells]
 
@@ -104,13 +140,13 @@ def start_and_meet(project: Project, cells: int) -> tuple[subprocess.Popen[str],
     return process, pids
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_every_process_ends_and_the_report_is_written(project: Project, number: signal.Signals) -> None:
     process, pids = start_and_meet(project, len(project.pythons))
     process.send_signal(number)
     ended = finish(process)
     assert ended.code == 130
-    assert still_running(pids) == []
+    assert (still_running(pids), processes_of(project)) == ([], [])
     report = json.loads((project.base / "report.json").read_text())
     assert report["exit_code"] == 130
     assert [(cell["status"], cell["reason"]) for cell in report["cells"]] == [("skipped", "interrupted")] * 2
@@ -161,7 +197,10 @@ def test_two_runs_of_one_project_at_once(project: Project) -> None:
     project.matrix(commands=["plain"])
     targets = [project.base / f"{number}.json" for number in range(3)]
     processes = [project.start("run", "--json", str(target)) for target in targets]
-    runs = [Ran(ended=finish(process), report=json.loads(target.read_text())) for process, target in zip(processes, targets, strict=True)]
+    runs = [
+        Ran(ended=finish(process), report=json.loads(target.read_text()))
+        for process, target in zip(processes, targets, strict=True)
+    ]
     for ran in runs:
         is_right(ran)
         assert proofs(ran) == proofs(runs[0])

@@ -80,7 +80,9 @@ def test_everything_lands_where_it_belongs(small: Project) -> None:
     folder, version = small.environment(ran), ".".join(next(iter(small.pythons)).split(".")[:2])
     site = f"lib/python{version}/site-packages"
     landed = files_below(folder, leave_out=("dist-info", "activate", "bin/python", "__pycache__", ".virtualenv"))
-    assert {path for path in landed if path.startswith((site, "bin/", "include/", "share/")) and "bin/python" not in path} == {
+    assert {
+        path for path in landed if path.startswith((site, "bin/", "include/", "share/")) and "bin/python" not in path
+    } == {
         *(f"bin/{name}" for name in ("plain", "plain-gui", "every-script", "every-sh")),
         f"include/site/python{version}/every-scheme/every.h",
         "share/every/table.txt",
@@ -172,7 +174,16 @@ def test_commands_get_posargs_and_variables_and_nothing_else(small: Project) -> 
     small.sample()
     small.lock()
     shown = "print(sorted((k, v) for k, v in os.environ.items() if k in NAMES))"
-    names = ["LEAK", "CI", "GITHUB_SHA", "PYTHONPATH", "PYTHONHASHSEED", "PYTHONDONTWRITEBYTECODE", "LOCKPROOF_STORE", "PIP_X"]
+    names = [
+        "LEAK",
+        "CI",
+        "GITHUB_SHA",
+        "PYTHONPATH",
+        "PYTHONHASHSEED",
+        "PYTHONDONTWRITEBYTECODE",
+        "LOCKPROOF_STORE",
+        "PIP_X",
+    ]
     small.matrix(
         commands=[
             "python -c 'import sys; print(sys.argv[1:])' before {posargs} after",
@@ -224,7 +235,9 @@ def test_a_failing_command_fails_its_cell_and_shows_what_it_said(project: Projec
 def test_output_that_is_no_text_and_a_last_line_without_end(small: Project) -> None:
     small.sample()
     small.lock()
-    small.matrix(commands=[small.script(r"import sys; sys.stdout.buffer.write(b'\xff\n\x1b[31mred\nlast'); sys.exit(1)")])
+    small.matrix(
+        commands=[small.script(r"import sys; sys.stdout.buffer.write(b'\xff\n\x1b[31mred\nlast'); sys.exit(1)")]
+    )
     ran = small.run()
     assert (ran.ended.code, ran.statuses) == (1, ["failed"])
     log = Path(ran.cell()["commands"][0]["log"]).read_bytes()  # type: ignore[index]
@@ -437,7 +450,12 @@ def test_nothing_of_the_callers_configuration_gets_in(small: Project) -> None:
     home = small.base / "home"
     (home / ".config" / "virtualenv").mkdir(parents=True)
     (home / ".config" / "virtualenv" / "virtualenv.ini").write_text("[virtualenv]\nsystem-site-packages = true\n")
-    odd = {"VIRTUALENV_SYSTEM_SITE_PACKAGES": "1", "PIP_TARGET": "/nowhere", "UV_LINK_MODE": "symlink", "VIRTUAL_ENV": "/x"}
+    odd = {
+        "VIRTUALENV_SYSTEM_SITE_PACKAGES": "1",
+        "PIP_TARGET": "/nowhere",
+        "UV_LINK_MODE": "symlink",
+        "VIRTUAL_ENV": "/x",
+    }
     ran = small.run("--recreate", **odd)
     is_right(ran)
     assert proof_of(ran.cell()) == proof_of(plain.cell())

@@ -67,7 +67,7 @@ def test_the_order_of_files_does_not_matter(tree: dict[str, FileFact], random: o
 @given(TREES, st.data())
 def test_any_one_difference_shows(tree: dict[str, FileFact], data: st.DataObject) -> None:
     assume(tree)
-    path = data.draw(st.sampled_from(sorted(tree)))
+    path: str = data.draw(st.sampled_from(sorted(tree)))
     other = dict(tree)
     kind = data.draw(st.sampled_from(["path", "fact", "gone", "more"]))
     if kind == "fact":
@@ -112,7 +112,8 @@ def test_the_digests_of_owners_are_those_of_their_own_files(tree: dict[str, File
 def test_every_path_lies_under_its_owner_s_roots_and_nobody_else_s(groups: dict[str, list[str]]) -> None:
     roots = owned_roots(groups)
     assert roots.keys() == groups.keys()
-    shared = {path for path in sum(groups.values(), []) if sum(path in paths for paths in groups.values()) > 1}
+    everything = [path for paths in groups.values() for path in set(paths)]
+    shared = {path for path in everything if everything.count(path) > 1}
     for owner, paths in groups.items():
         for path in paths:
             above = {path, *folders_above(path)}

@@ -31,7 +31,9 @@ def no_file_is_a_folder(paths: list[str]) -> bool:
 FILES = st.dictionaries(_PATHS, _CONTENTS, max_size=6).filter(lambda files: no_file_is_a_folder(list(files)))
 POINTS = st.dictionaries(st.sampled_from(["one", "two-x", "three.y"]), st.sampled_from(["m:f", "m.n:C.g"]), max_size=2)
 SCRIPTS = st.dictionaries(
-    st.sampled_from(["s1", "s2"]), st.sampled_from(["#!python\nx", "#!pythonw -E\r\nx", "#!/bin/sh\n", b"\x7fELF\x00"]), max_size=2
+    st.sampled_from(["s1", "s2"]),
+    st.sampled_from(["#!python\nx", "#!pythonw -E\r\nx", "#!/bin/sh\n", b"\x7fELF\x00"]),
+    max_size=2,
 )
 
 
@@ -54,7 +56,10 @@ def test_an_environment_is_what_its_wheel_predicts(
         store = Store(folder / "store")
         entries = stored(store, [wheel])
         manifest, added = manifest_from_json(manifest_to_json(entries[0].manifest))
-        assert (manifest, [(file.path, file.sha256) for file in manifest.files] + added) == (entries[0].manifest, entries[0].files)
+        assert (manifest, [(file.path, file.sha256) for file in manifest.files] + added) == (
+            entries[0].manifest,
+            entries[0].files,
+        )
 
         make(entries, folder / "env", link=link)
         expected, seen = predicted(entries), observed(folder / "env", store)

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,13 @@ from lockproof.inspection import Inspection, inspect_environment
 from lockproof.interpreters import Discovery, Interpreter, identify
 from lockproof.layout import Layout, layout_for
 from lockproof.prediction import predict
-from lockproof.store import Store
 from support.wheels import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lockproof.fingerprint import Fingerprint
-    from lockproof.store import Known, StoreEntry
+    from lockproof.store import Known, Store, StoreEntry
 
 
 @cache
@@ -70,7 +69,7 @@ def bring(wheel: Path, folder: Path) -> Path:
 
 def stored(store: Store, wheels: Sequence[Path]) -> list[StoreEntry]:
     """The store's entries of these wheels, put there where they aren't."""
-    return [store.ensure(artifact_of(wheel), lambda folder, wheel=wheel: bring(wheel, folder)) for wheel in wheels]
+    return [store.ensure(artifact_of(wheel), partial(bring, wheel)) for wheel in wheels]
 
 
 def layout() -> Layout:

@@ -121,14 +121,20 @@ class Project:
         self.wheel(
             "plain",
             "1.0",
-            {"plain/__init__.py": "ANSWER = 42\ndef main():\n    print('plain says', ANSWER)\n", "plain/data.txt": "d\n"},
+            {
+                "plain/__init__.py": "ANSWER = 42\ndef main():\n    print('plain says', ANSWER)\n",
+                "plain/data.txt": "d\n",
+            },
             entry_points={"console_scripts": {"plain": "plain:main"}, "gui_scripts": {"plain-gui": "plain:main"}},
         )
         self.wheel(
             "Every.Scheme",
             "2.0.post1",
             {"every.py": "E = 1\n"},
-            scripts={"every-script": "#!python\nimport every; print('every', every.E)\n", "every-sh": "#!/bin/sh\necho sh\n"},
+            scripts={
+                "every-script": "#!python\nimport every; print('every', every.E)\n",
+                "every-sh": "#!/bin/sh\necho sh\n",
+            },
             data={
                 "headers/every.h": "int e;\n",
                 "data/share/every/table.txt": "t\n",
@@ -165,7 +171,12 @@ class Project:
         by_name: dict[str, list[Path]] = {}
         for wheel in self.wheels:
             by_name.setdefault(wheel.name.split("-")[0].replace("_", "-"), []).append(wheel)
-        lines = ['lock-version = "1.0"', 'created-by = "test"', head or "# no more", *([] if by_name else ["packages = []"])]
+        lines = [
+            'lock-version = "1.0"',
+            'created-by = "test"',
+            head or "# no more",
+            *([] if by_name else ["packages = []"]),
+        ]
         for name, wheels in sorted(by_name.items()):
             lines += ["[[packages]]", f'name = "{name}"', f'version = "{wheels[0].name.split("-")[1]}"', "wheels = ["]
             for wheel in wheels:
@@ -306,7 +317,7 @@ def still_running(pids: Iterable[int], seconds: float = 10.0) -> list[int]:
     deadline = time.monotonic() + seconds
     left = list(pids)
     while (left := [pid for pid in left if _is_alive(pid)]) and time.monotonic() < deadline:
-        os.sched_yield()
+        time.sleep(0.005)  # only between two looks at what has nearly ended
     return left
 
 
@@ -318,7 +329,25 @@ def _is_alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] not in "ZX"  # one that nobody has reaped yet has ended, too
 
 
-def make_project(base: Path, pythons: Mapping[str, Path], *, warm: Path | None = None, name: str = "project") -> Project:
+def processes_of(project: Project, seconds: float = 10.0) -> list[str]:
+    """What runs with the project's environment variables and does not end by itself: the command lines."""
+    mark = f"HOME={project.base / 'home'}".encode()
+    pids = [
+        int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and mark in _read(path / "environ")
+    ]
+    return [_read(Path("/proc", str(pid), "cmdline")).decode() for pid in still_running(pids, seconds)]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended, or is somebody else's
+        return b""
+
+
+def make_project(
+    base: Path, pythons: Mapping[str, Path], *, warm: Path | None = None, name: str = "project"
+) -> Project:
     """An empty project below `base`; `warm` is a cache whose knowledge of interpreters is copied."""
     for folder in ("home", "tmp", "wheels", name):
         (base / folder).mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,8 +16,17 @@ from lockproof.cli import apply_variables, build_parser, main, split_posargs
 from lockproof.errors import HashMismatchError, LockError, LockproofError, ProblemsError, UnavailableError
 from support.outcomes import ESCAPE
 
-DEFAULTS = {"directory": ".", "matrix": "matrix.yaml", "store": None, "verbose": False, "quiet": False}
-RUN = {
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULTS: dict[str, object] = {
+    "directory": ".",
+    "matrix": "matrix.yaml",
+    "store": None,
+    "verbose": False,
+    "quiet": False,
+}
+RUN: dict[str, object] = {
     **DEFAULTS,
     "command": "run",
     "cells": [],
@@ -57,7 +66,7 @@ def test_the_defaults() -> None:
     }  # fmt: skip
 
 
-VARIABLES = {
+VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "LOCKPROOF_DIRECTORY": ("/p", {"directory": "/p"}),
     "LOCKPROOF_MATRIX": ("m.yaml", {"matrix": "m.yaml"}),
     "LOCKPROOF_STORE": ("/s", {"store": "/s"}),
@@ -158,7 +167,8 @@ def test_what_comes_after_two_dashes(arguments: list[str], split: tuple[list[str
 
 
 def test_the_version_needs_nothing_heavy(tmp_path: Path) -> None:
-    code = "import sys; from lockproof.cli import main\ntry: main(['--version'])\nexcept SystemExit: print(sorted(sys.modules))"
+    code = "import sys\nfrom lockproof.cli import main\n"
+    code += "try: main(['--version'])\nexcept SystemExit: print(sorted(sys.modules))"
     path = os.pathsep.join(sys.path)
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
@@ -195,8 +205,10 @@ ERRORS = [
     (
         ValueError(f"odd {ESCAPE[:8]}"),
         4,
-        "this is a bug in lockproof, and nothing was proven: ValueError: odd \\x1b[31mred\n"
-        "  set LOCKPROOF_DEBUG=1 to see where, and report it\n",
+        (
+            "this is a bug in lockproof, and nothing was proven: ValueError: odd \\x1b[31mred\n"
+            "  set LOCKPROOF_DEBUG=1 to see where, and report it\n"
+        ),
     ),
 ]
 
@@ -264,7 +276,9 @@ def test_bad_input_ends_with_2_and_a_sentence(
 
 def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     path = os.pathsep.join(sys.path)
-    code = "import sys; from lockproof import cli, commands; commands.run_command = lambda *_: [sys.stdout.write('x' * 100000) for _ in range(50)] and 0; sys.exit(cli.main(['list']))"
+    code = "import sys\nfrom lockproof import cli, commands\n"
+    code += "def much(*_):\n for _ in range(50): sys.stdout.write('x' * 100000)\n"
+    code += "commands.run_command = much\nsys.exit(cli.main(['list']))"
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(

@@ -213,6 +213,15 @@ def add_row(row: str) -> Callable[[Made], None]:
     return lambda made: append(record_of(made), f"{row}\n".encode())
 
 
+def odd_name(made: Made) -> None:
+    Path(os.fsdecode(os.fsencode(made.site) + b"/\xff\n.py")).write_text("")
+
+
+def lead_lib64_away(made: Made) -> None:
+    (made.folder / "lib64").unlink(missing_ok=True)
+    (made.folder / "lib64").symlink_to("/tmp")
+
+
 def chmod(relative: str, mode: int) -> Callable[[Made], None]:
     return lambda made: (made.folder / relative.replace("SITE", layout().site)).chmod(mode)
 
@@ -294,12 +303,12 @@ def sourceless(relative: str) -> Callable[[Made], None]:
     return tamper
 
 
-# ------------------------------------------------------------------------------------------------------ and what is said
+# ---------------------------------------------------------------------------------------- and what is said
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A tampering and all that must be said of it: verdict, first layer that differs, (code, path, level) of findings."""
+    """A tampering and all that must be said of it: verdict, first layer that differs, findings by code, path, level."""
 
     tamper: Callable[[Made], None]
     findings: Iterable[tuple[str, str] | tuple[str, str, str]]
@@ -354,7 +363,7 @@ CASES = {
         tamper=write("SITE/x.egg-link", "/tmp\n"), layer="files", findings=[("unowned", "site/x.egg-link")]
     ),
     "a file with an odd name": Case(
-        tamper=lambda made: Path(os.fsdecode(os.fsencode(made.site) + b"/\xff\n.py")).write_text("") and None,
+        tamper=odd_name,
         layer="files",
         findings=[("unowned", "site/\udcff\n.py")],
     ),
@@ -564,9 +573,7 @@ CASES = {
     ),
     "a FIFO in site-packages": Case(tamper=fifo("SITE/pipe.py"), findings=[("special-file", "site/pipe.py")]),
     "lib64 that leads elsewhere": Case(
-        tamper=lambda made: (
-            ((made.folder / "lib64").unlink(missing_ok=True), (made.folder / "lib64").symlink_to("/tmp")) and None
-        ),
+        tamper=lead_lib64_away,
         layer="files",
         findings=[("unowned", "data/lib64")],
     ),

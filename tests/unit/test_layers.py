@@ -14,8 +14,19 @@ import pytest
 import lockproof
 
 ROOT = Path(lockproof.__file__).parent
-PURE = ["__init__", "errors", "digests", "layout", "trees", "shapes", "platforms", "matrix", "config", "artifacts", "locks.__init__", "locks.pylock", "locks.requirements", "locks.matching", "plan", "fingerprint", "startup", "launchers", "manifest", "prediction", "observation", "compare", "outcomes"]
-EDGES = ["reader", "urls", "knownfiles", "probe", "probing", "buildfiles", "interpreters", "documents", "uvconfig", "credentials", "pipconfig", "session", "simpleapi", "index", "download", "lockfile", "unpack", "store", "unpackers", "process", "bytecode", "pycache", "inspection", "joiner", "linking", "environment", "installers", "workspace", "preparation", "cellrun", "runner", "project", "reporters.__init__", "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html", "commands", "cli", "__main__"]
+PURE = [
+    "__init__", "errors", "digests", "layout", "trees", "shapes", "platforms", "matrix", "config", "artifacts",
+    "locks.__init__", "locks.pylock", "locks.requirements", "locks.matching", "plan", "fingerprint", "startup",
+    "launchers", "manifest", "prediction", "observation", "compare", "outcomes",
+]  # fmt: skip
+EDGES = [
+    "reader", "urls", "knownfiles", "probe", "probing", "buildfiles", "interpreters", "documents", "uvconfig",
+    "credentials", "pipconfig", "session", "simpleapi", "index", "download", "lockfile", "unpack", "store",
+    "unpackers", "process", "bytecode", "pycache", "inspection", "joiner", "compiled", "linking", "environment",
+    "installers", "workspace", "preparation", "cellrun", "runner", "project", "reporters.__init__",
+    "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit",
+    "reporters.html", "commands", "cli", "__main__",
+]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}
 

@@ -79,7 +79,8 @@ def test_the_report_says_all_of_a_cell() -> None:
                         {
                             "code": "file-changed",
                             "path": "site/demo/core.py",
-                            "message": f"demo 1.0: expected sha256 {'1' * 64} (10 bytes), found sha256 {'2' * 64} (11 bytes)",
+                            "message": f"demo 1.0: expected sha256 {'1' * 64} (10 bytes), "
+                            f"found sha256 {'2' * 64} (11 bytes)",
                             "level": "mismatch",
                         }
                     ],
@@ -117,6 +118,7 @@ def test_the_report_says_all_of_a_cell() -> None:
 
 
 def test_a_predicted_cell_is_unproven_in_the_report() -> None:
-    [row] = report_to_json([outcome("predicted", predicted=MATCH.predicted)], 4)["cells"]  # type: ignore[misc]
+    rows = report_to_json([outcome("predicted", predicted=MATCH.predicted)], 4)["cells"]
+    assert isinstance(rows, list)
     summary = {"digest": MATCH.predicted.digest, "layers": dict(MATCH.predicted.layers)}
-    assert row["proof"] == {"verdict": "unproven", "predicted": summary, "observed": None, "findings": []}
+    assert rows[0]["proof"] == {"verdict": "unproven", "predicted": summary, "observed": None, "findings": []}

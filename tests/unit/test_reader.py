@@ -91,13 +91,11 @@ def test_sockets_are_never_opened(root: Path) -> None:
 
 
 def test_names_that_are_no_utf_8_are_told_apart(tmp_path: Path) -> None:
-    for name in (b"\xff", b"\xfe", b"a\nb"):
+    names = (b"\xff", b"\xfe", b"a\nb")
+    for name in names:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(name)
-    assert {path: fact[0] for path, fact in read_tree(str(tmp_path)).files.items()} == {
-        "\udcff": sha256_hex(b"\xff"),
-        "\udcfe": sha256_hex(b"\xfe"),
-        "a\nb": sha256_hex(b"a\nb"),
-    }
+    seen = {path: fact[0] for path, fact in read_tree(str(tmp_path)).files.items()}
+    assert seen == {os.fsdecode(name): sha256_hex(name) for name in names}
 
 
 def test_links_are_followed_only_below_the_folder_named(tmp_path: Path) -> None:
@@ -151,7 +149,8 @@ def test_a_change_during_the_read_is_an_error(
 ) -> None:
     path = write(tmp_path / "x", b"x" * size)
     status = path.lstat()
-    read, changed = os.read, []
+    read = os.read
+    changed: list[str] = []
 
     def interfere(descriptor: int, count: int) -> bytes:
         content = read(descriptor, count)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import threading
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.compare import prove
+from lockproof.compare import Proof, prove
 from lockproof.fingerprint import FileFact
-from lockproof.matrix import Cell
 from lockproof.reporters.choice import make_progress
 from lockproof.reporters.live import LiveProgress
 from lockproof.reporters.progress import Progress, wants_colour
 from support.lockdata import cell
 from support.outcomes import ESCAPE, ESCAPED, MATCH, command, fingerprint, outcome
+
+if TYPE_CHECKING:
+    from lockproof.matrix import Cell
 
 CELL = cell()
 NAME = CELL.id
@@ -33,7 +36,7 @@ def told(*, colour: bool = False, verbose: bool = False, quiet: bool = False) ->
     return Progress(stream, colour=colour, verbose=verbose, quiet=quiet), stream
 
 
-def proof_of(count: int):  # type: ignore[no-untyped-def]
+def proof_of(count: int) -> Proof:
     files = {f"site/demo/{number:02}{ESCAPE}": FileFact("f", "2" * 64, 1) for number in range(count)}
     return prove(fingerprint(files=files), fingerprint(files={}, artifact=None))
 

@@ -375,8 +375,10 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_made(store: Store, tmp_path
     assert big.stat().st_size < limit < 1 << 20
     limits = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
     assert child(store, big, limits).communicate("go\n") == (
-        f"UnavailableError {store.folder}: {big.name} can't be put into the store: File too large\n"
-        "  make room or make it writable, or name another folder with --store or LOCKPROOF_STORE\n",
+        (
+            f"UnavailableError {store.folder}: {big.name} can't be put into the store: File too large\n"
+            "  make room or make it writable, or name another folder with --store or LOCKPROOF_STORE\n"
+        ),
         "",
     )
     assert (store.holds(artifact_of(big)), leftovers(store)) == (False, [])
@@ -408,8 +410,10 @@ def test_a_read_only_store_serves_what_it_has_and_refuses_the_rest(wheel: Path, 
         drop = f"ensure({str(tmp_path / 'scratch')!r})\nos.setuid(65534)"
         assert child(store, wheel, drop).communicate("go\n") == ("[]\n", "")
         assert child(store, other, drop).communicate("go\n") == (
-            f"UnavailableError {store.folder}: {other.name} can't be put into the store: Permission denied\n"
-            "  make room or make it writable, or name another folder with --store or LOCKPROOF_STORE\n",
+            (
+                f"UnavailableError {store.folder}: {other.name} can't be put into the store: Permission denied\n"
+                "  make room or make it writable, or name another folder with --store or LOCKPROOF_STORE\n"
+            ),
             "",
         )
 
