@@ -50,6 +50,8 @@ def answer(bytecode, source):
     return "true" if same(marshal.loads(data[16:]), fresh) else "false"
 
 sys.setrecursionlimit(10000)
+if hasattr(sys, "set_int_max_str_digits"):
+    sys.set_int_max_str_digits(0)
 for bytecode, source in json.load(sys.stdin):
     try:
         word = answer(bytecode, source)

@@ -75,7 +75,12 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
     """Whether an environment is what was predicted. Match only where every layer of either side is equal in both."""
     observed = attributed(predicted, observed)
     excused = {(finding.code, finding.path) for finding in predicted.findings}
-    findings = [f for f in observed.findings if (f.code, f.path) not in excused]
+    findings = [
+        finding._replace(level="mismatch") if finding.code == "owned-twice" else finding
+        for finding in observed.findings
+        if (finding.code, finding.path) not in excused
+    ]
+    findings += _claims(predicted, observed)
     named = {finding.path for finding in findings if finding.level == "mismatch"}
     findings += [
         _finding(difference)
@@ -88,6 +93,10 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
     differ = differing_layers(predicted, observed)
     # A layer that nobody could observe is unproven, not different, as long as all others are equal.
     missing = {layer for layer in differ if layer not in observed.layers or layer not in predicted.layers}
+    findings += [
+        Finding("layer-unknown", "", f"nothing says what the {layer} layer should be", "unproven")
+        for layer in sorted(missing - {"artifacts"} - predicted.layers.keys())
+    ]
     levels = {finding.level for finding in findings}
     if set(differ) - missing or "mismatch" in levels:
         verdict = "mismatch"
@@ -97,6 +106,19 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
         verdict = "match"
     notes = [f for f in predicted.findings if f.level != "note"]
     return Proof(verdict=verdict, predicted=predicted, observed=observed, findings=tuple(findings + notes))
+
+
+def _claims(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:
+    """Files that one distribution's RECORD lists and that another one brings."""
+    expected = {dist.name: set(dist.roots) for dist in predicted.distributions}
+    owner_of = _owners(predicted.distributions)
+    findings = []
+    for dist in observed.distributions:
+        for path in sorted(set(dist.roots) - expected.get(dist.name, set())):
+            owner = owner_of(path.removesuffix("/"))
+            if owner and owner != f"{dist.name} {dist.version}":
+                findings.append(Finding("claimed", path, f"is in the RECORD of {dist.name}, and comes with {owner}"))
+    return findings
 
 
 def file_differences(left: Fingerprint, right: Fingerprint) -> tuple[FileDifference, ...]:

@@ -13,7 +13,6 @@ import json
 import os
 import subprocess
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.digests import sha256_hex
@@ -23,6 +22,7 @@ from lockproof.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from lockproof.interpreters import Interpreter
     from lockproof.store import StoreEntry

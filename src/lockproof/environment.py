@@ -161,11 +161,13 @@ def _write_scripts_and_record(entry: StoreEntry, python: str, folder: Path) -> N
 
 def _script_source(entry: StoreEntry, path: str, sha256: str) -> bytes:
     """A `.data/scripts` file's bytes from the store, checked, and from the archive where the store's are damaged."""
-    source = Path(entry.tree, path).read_bytes()
+    real = Path(entry.tree, path)
+    source = real.read_bytes() if real.is_file() and not real.is_symlink() else b""
     if sha256_hex(canonical_script_source(source) or b"") == sha256:
         return source
+    remove_tree(real)
     entry.heal_script(path)
-    return Path(entry.tree, path).read_bytes()
+    return real.read_bytes()
 
 
 def write_script(path: Path, content: bytes) -> None:

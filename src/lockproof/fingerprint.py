@@ -29,8 +29,11 @@ class FileFact(NamedTuple):
     size: int = -1
 
     def line(self, path: str) -> bytes:
-        """The canonical line of this fact: `<path> NUL <kind> NUL <payload>`, UTF-8 with surrogateescape."""
-        payload = f"{self.value} {self.size}" if self.size >= 0 else self.value
+        """The canonical line of this fact: `<path> NUL <kind> NUL <payload>`, UTF-8 with surrogateescape.
+
+        A newline in a link's target is written as NUL n, so that a line is a line (no target has a NUL).
+        """
+        payload = f"{self.value} {self.size}" if self.size >= 0 else self.value.replace("\n", "\0n")
         return f"{path}\0{self.kind}\0{payload}".encode("utf-8", "surrogateescape")
 
 
@@ -220,6 +223,8 @@ def from_json(text: str, where: str) -> Fingerprint:
             about={str(k): str(v) for k, v in data.get("about", {}).items()},
         )
         claimed = str(data["digest"])
+        if any("\0" in path + fact.value for path, fact in fingerprint.files.items()):
+            raise ValueError("a path or a link that no line of a digest can stand for")
         altered = _altered_part(fingerprint, claimed)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise UsageError(

@@ -98,11 +98,24 @@ def _interpreter_of(
                 return None, Finding("interpreter", "scripts/python", f"leads to {end}, not to {declared}")
             text = f"leads to {end}, which is no interpreter that was found on this machine"
             return None, Finding("interpreter", "scripts/python", text, "unproven")
-        return interpreter, None
+        return interpreter, _home_finding(tree, interpreter)
     if python not in tree.files:
         return None, Finding("interpreter", "scripts/python", "is not there")
-    home = parse_pyvenv(tree.texts["pyvenv.cfg"].decode("utf-8", "surrogateescape")).get("home", "")
+    home = _home(tree)
     interpreter = identify(Path(home, "python")) if home else None
     if interpreter and interpreter.files.get("executable") == f"sha256:{tree.files[python][0]}":
         return interpreter, None
     return None, Finding("interpreter", "scripts/python", "is a program of its own, not the declared interpreter")
+
+
+def _home(tree: Tree) -> str:
+    return parse_pyvenv(tree.texts.get("pyvenv.cfg", b"").decode("utf-8", "surrogateescape")).get("home", "")
+
+
+def _home_finding(tree: Tree, interpreter: Interpreter) -> Finding | None:
+    """Python takes its standard library from beside pyvenv.cfg's `home` (PEP 405), whatever its executable is."""
+    home = _home(tree)
+    if home and Path(home).resolve() == interpreter.executable.parent:
+        return None
+    text = f"says home = {home}, its interpreter is in {interpreter.executable.parent}"
+    return Finding("interpreter-home", "data/pyvenv.cfg", text)

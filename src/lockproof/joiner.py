@@ -11,6 +11,7 @@ import errno
 import marshal
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from contextlib import suppress
@@ -85,6 +86,8 @@ def _join_one(tree: str, file: File, make: Callable[[str, str], None]) -> tuple[
     source = f"{tree}/{path}"
     try:
         before = os.lstat(source)
+        if not stat.S_ISREG(before.st_mode):
+            return None
         if known != (before.st_size, before.st_mtime_ns, before.st_ctime_ns):
             digest, _, before = read_file(source, before, False)
             if digest != sha256 or before.st_mode & 0o7777 != mode:

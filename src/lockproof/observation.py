@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from lockproof.digests import hex_of_record_hash
+from lockproof.errors import UsageError
 from lockproof.fingerprint import (
     Distribution,
     FileFact,
@@ -27,8 +28,11 @@ from lockproof.startup import is_startup_file, parse_pyvenv, python_of_pyvenv, p
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_PYTHON = re.compile(r"python(3(\.\d+)?)?t?(w?\.exe)?$")
-_SUPPORT = re.compile(r"([aA]ctivate|deactivate)(\.(bat|csh|fish|nu|ps1|xsh))?$|activate_this\.py$|pydoc\.bat$")
+_PYTHON = re.compile(r"python(3(\.\d+)?)?t?(w?\.exe)?")
+_SUPPORT = re.compile(r"([aA]ctivate|deactivate)(\.(bat|csh|fish|nu|ps1|xsh))?|activate_this\.py|pydoc\.bat")
+_LIBRARY = re.compile(r"lib/python(3\.\d+t?)/")
+# What Python makes of a source, as against a module of that name: `x.cpython-312.pyc`, `x.cpython-312.opt-1.pyc`.
+_TAGGED = re.compile(r"[^/]+\.[\w-]+(\.opt-\w+)?\.pyc")
 _ROOT_FILES = frozenset(("pyvenv.cfg", "CACHEDIR.TAG", ".gitignore", ".lock"))
 _ORIGIN_FILES = frozenset(("direct_url.json", "uv_cache.json", "uv_build.json", "provenance_url.json"))
 _INSTALLER_FILES = _ORIGIN_FILES | {"RECORD", "INSTALLER", "REQUESTED"}
@@ -71,21 +75,37 @@ class ReadTree(Protocol):
 
 
 def layout_of(tree: ReadTree) -> Layout:
-    """The layout of the environment that was read, by its pyvenv.cfg and the folders it has."""
-    python = python_of_pyvenv(parse_pyvenv(_text(tree, "pyvenv.cfg")))
+    """The layout of the environment that was read: by its pyvenv.cfg, else by the folders it has.
+
+    Raises UsageError where neither says which Python it is of.
+    """
+    version = python_of_pyvenv(parse_pyvenv(_text(tree, "pyvenv.cfg")))
+    folders = {match[1] for path in (*tree.files, *tree.links, *tree.empty) if (match := _LIBRARY.match(path))}
+    if not re.fullmatch(r"3\.\d+(\.\w+)*", version):
+        version = min(folders, default="").removesuffix("t")
+    if not version:
+        raise UsageError(
+            "this environment can't be read", where=tree.root, why="neither pyvenv.cfg nor a folder lib/pythonX.Y says "
+            "which Python it is of", remedy="make it again",
+        )  # fmt: skip
     if any(path.startswith("Scripts/") for path in tree.files):
-        return layout_for(python, "windows")
-    major_minor = ".".join(python.split(".")[:2])
-    free_threaded = any(path.startswith(f"lib/python{major_minor}t/") for path in (*tree.files, *tree.empty))
-    return layout_for(python + ("t" if free_threaded else ""), "linux")
+        return layout_for(version, "windows")
+    free_threaded = f"{'.'.join(version.split('.')[:2])}t" in folders
+    return layout_for(version + ("t" if free_threaded else ""), "linux")
+
+
+def is_bytecode(path: str) -> bool:
+    """Whether a file is bytecode that Python made of a source beside its `__pycache__` folder."""
+    folder, _, name = path.rpartition("/")
+    return folder.rpartition("/")[2] == "__pycache__" and _TAGGED.fullmatch(name) is not None
 
 
 def bytecode_of(tree: ReadTree) -> list[tuple[str, str]]:
     """The (bytecode, source) pairs of files in `__pycache__` folders, as paths below the root; source "" where gone."""
     pairs = []
     for path in tree.files:
-        folder, _, name = path.rpartition("/")
-        if folder.endswith("__pycache__") and name.endswith(".pyc"):
+        if path.endswith(".pyc") and is_bytecode(path):
+            folder, _, name = path.rpartition("/")
             source = f"{folder.rpartition('/')[0]}/{name.partition('.')[0]}.py"
             pairs.append((path, source if source in tree.files else ""))
     return pairs
@@ -129,7 +149,7 @@ class _Observation:
         self.facts: dict[str, FileFact] = {}
         self.findings: list[Finding] = []
         self.groups: dict[str, list[str]] = {}
-        self.python = ""
+        self.interpreter: Mapping[str, str] = {}
         names = {path for path in (*tree.links, *tree.files) if self._is_python(path)}
         self.interpreters = {
             f"{base}/{name}".encode("utf-8", "surrogateescape")
@@ -140,7 +160,7 @@ class _Observation:
     def fingerprint(
         self, bytecode: Mapping[str, Finding | None], interpreter: Mapping[str, str], interpreter_layer: str | None
     ) -> Fingerprint:
-        self.python = interpreter.get("version", "")
+        self.interpreter = interpreter
         self._place_files()
         self._place_links()
         self._check_bytecode(bytecode)
@@ -170,29 +190,43 @@ class _Observation:
 
     def _is_python(self, path: str) -> bool:
         folder, _, name = path.rpartition("/")
-        return folder == self.layout.scripts and _PYTHON.match(name) is not None
+        return folder == self.layout.scripts and _PYTHON.fullmatch(name) is not None
 
-    def _left_out(self, path: str) -> bool:
+    def _left_out(self, path: str, sha256: str) -> bool:
         """Whether a file belongs to the environment itself (and is checked otherwise), not to a distribution."""
         folder, _, name = path.rpartition("/")
         if not folder:
             return name in _ROOT_FILES
-        return folder == self.layout.scripts and (_PYTHON.match(name) or _SUPPORT.match(name)) is not None
+        if folder != self.layout.scripts:
+            return False
+        if _PYTHON.fullmatch(name):  # a copy of the interpreter, not a program of that name
+            return f"sha256:{sha256}" == self.interpreter.get("executable")
+        return _SUPPORT.fullmatch(name) is not None
+
+    def _dist_infos(self) -> set[str]:
+        """The .dist-info folders of distributions: directly in site-packages, and with METADATA."""
+        found = set()
+        for path in self.tree.texts:
+            folder, _, name = path.rpartition("/")
+            if name == "METADATA" and folder.rpartition("/")[0] == self.layout.site:
+                found.add(folder)
+        return found
 
     def _place_files(self) -> None:
         site = self.layout.site + "/"
+        dist_infos = self._dist_infos()
         for path, (sha256, size, mode, _status) in self.tree.files.items():
-            if mode & 0o6002 and not self._left_out(path):
+            if mode & 0o6002 and not self._left_out(path, sha256):
                 self._find("mode", self.layout.logical(path), f"its mode {mode & 0o7777:o} is setuid or world-writable")
             if path.startswith(site):
-                folder, _, name = path.rpartition("/")
-                if folder.endswith("__pycache__") and name.endswith(".pyc"):
+                if path.endswith(".pyc") and is_bytecode(path):
                     continue
-                if folder.endswith(".dist-info") and name in _INSTALLER_FILES:
+                folder, _, name = path.rpartition("/")
+                if name in _INSTALLER_FILES and folder in dist_infos:
                     self._check_installer_file(path, name)
                     continue
                 self.facts["site/" + path[len(site) :]] = FileFact("f", sha256, size)
-            elif not self._left_out(path) and not (path.endswith(".pyc") and "/__pycache__/" in path):
+            elif not self._left_out(path, sha256) and not is_bytecode(path):
                 self._place_outside(path, sha256, size, mode)
         for path in self.tree.special:
             self._find("special-file", self.layout.logical(path), "is a FIFO, socket or device")
@@ -291,25 +325,35 @@ class _Observation:
             if not plain and (path.startswith(("../", "/")) or row.startswith("/")):
                 self._find("record-escape", where, f"has a row that leaves the environment: {row}")
                 continue
+            logical = "site/" + row if plain else self.layout.logical(path)
             fact = files.get(path)
             if fact is None:
                 if not row.endswith(".pyc") and path not in self.tree.links:
-                    self._find("record-ghost", self.layout.logical(path), f"is a row of {where} without a file")
-            elif digest is not None and digest != fact[0] and path != record:
-                self._find("record-hash", self.layout.logical(path), f"is not what {where} says")
-            logical = "site/" + row if plain else self.layout.logical(path)
+                    self._find("record-ghost", logical, f"is a row of {where} without a file")
+            elif digest is not None and digest != fact[0] and path != record and self._is_plain(logical):
+                self._find("record-hash", logical, f"is not what {where} says")
             if logical in facts:
                 owned[logical] = None
         return list(owned)
 
+    def _is_plain(self, logical: str) -> bool:
+        """Whether a file is compared as it is; wrappers and scripts are, without the path that they name."""
+        fact = self.facts.get(logical)
+        return fact is None or fact.kind == "f"
+
     def _check_ownership(self) -> None:
-        owned = {path for paths in self.groups.values() for path in paths}
-        for path in self.facts.keys() - owned:
+        owners: dict[str, str] = {}
+        for owner, paths in self.groups.items():
+            for path in paths:
+                if path in owners:
+                    self._find("owned-twice", path, f"is in the RECORD of {owners[path]} and of {owner}", "note")
+                owners[path] = owner
+        for path in self.facts.keys() - owners.keys():
             self._find("unowned", path, "is owned by nothing")
 
     def _startup(self) -> list[str]:
         keys = parse_pyvenv(_text(self.tree, "pyvenv.cfg"))
-        actual = self.python.removesuffix("t")
+        actual = self.interpreter.get("version", "").removesuffix("t")
         if actual and python_of_pyvenv(keys) != actual:
             self._find(
                 "pyvenv-version", "data/pyvenv.cfg", f"says {python_of_pyvenv(keys)}, its interpreter is {actual}"

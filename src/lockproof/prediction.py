@@ -46,16 +46,19 @@ def predict(
     files: dict[str, FileFact] = {}
     owners: dict[str, str] = {}
     groups: dict[str, Iterable[str]] = {}
+    shared: list[Finding] = []
     for manifest in manifests:
         own = landing_facts(manifest, layout, python)
-        for path in own.keys() & files.keys():
+        for path in sorted(own.keys() & files.keys()):
             if own[path] != files[path]:
                 raise _collision(path, owners[path], manifest)
+            text = f"is put there by {owners[path]} and by {manifest.name}, with equal bytes"
+            shared.append(Finding("owned-twice", path, text, "note"))
         files.update(own)
         owners.update(dict.fromkeys(own, manifest.name))
         groups[manifest.name] = own
     _refuse_file_as_folder(owners)
-    findings = [finding for manifest in manifests for finding in manifest.findings]
+    findings = [*shared, *(finding for manifest in manifests for finding in manifest.findings)]
     findings += [note for manifest in manifests for note in _not_executable(manifest, layout)]
     findings += _twins(owners, os_name)
     startup = [line for manifest in manifests for line in manifest.startup]

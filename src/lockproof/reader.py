@@ -20,6 +20,7 @@ CHUNK = 1 << 20
 TEXT_LIMIT = 16 << 20
 BATCH = 256  # files a thread takes at once: less, and two threads are slower than one
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+OPEN_FLAGS |= getattr(os, "O_NONBLOCK", 0)  # a FIFO that was put in a file's place must not make us wait
 DIST_INFO_TEXTS = (
     "METADATA",
     "RECORD",
@@ -74,6 +75,8 @@ def _read_once(path: str, status: os.stat_result, keep: bool) -> Tuple[str, Opti
     descriptor = os.open(path, OPEN_FLAGS)
     try:
         before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise ChangedDuringRead(path)
         expected = (status.st_ino, status.st_dev, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if (before.st_ino, before.st_dev, before.st_size, before.st_mtime_ns, before.st_ctime_ns) != expected:
             raise ChangedDuringRead(path)
@@ -98,7 +101,7 @@ def _read_in_chunks(descriptor: int, keep: bool) -> Tuple[int, "hashlib._Hash", 
             return size, digest, content
         size += len(chunk)
         digest.update(chunk)
-        if keep and size <= TEXT_LIMIT:
+        if keep:
             content += chunk
 
 
@@ -221,7 +224,7 @@ def _take(
         tree.special.append(path)
         return
     tree.places[path] = real
-    keep = wants_text(path)
+    keep = wants_text(path) and status.st_size <= TEXT_LIMIT
     if not keep or path in earlier:
         seen = known.get((status.st_dev, status.st_ino))
         if seen is not None and seen[0] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns):

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Modules that site imports by name, wherever they lie on sys.path.
-_HOOKS = re.compile(r"site/(sitecustomize|usercustomize)(\.[^/]*|/__init__\.[^/]*)?$")
-_PATH_FILE = re.compile(r"site/[^/]+\.(pth|start)$")
+_HOOKS = re.compile(r"site/(sitecustomize|usercustomize)(\.[^/]*|/__init__\.[^/]*)?")
+_PATH_FILE = re.compile(r"site/[^/]+\.(pth|start)")
 # Keys that say where an environment came from and lies: never the same twice, and of no effect on what is imported.
 _PROVENANCE_KEYS = frozenset(
     [
@@ -35,13 +35,13 @@ _PROVENANCE_KEYS = frozenset(
 
 def is_startup_file(path: str) -> bool:
     """Whether the file at this logical path takes part in Python's start."""
-    return bool(_PATH_FILE.match(path) or _HOOKS.match(path))
+    return bool(_PATH_FILE.fullmatch(path) or _HOOKS.fullmatch(path))
 
 
 def startup_lines(path: str, content: bytes) -> list[str]:
     """The canonical startup lines of one startup file: its digest, then each effective line of a path file."""
     lines = [f"{path}\0sha256\0{sha256_hex(content)}"]
-    if _PATH_FILE.match(path):
+    if _PATH_FILE.fullmatch(path):
         text = content.decode("utf-8-sig", "surrogateescape")
         for line in text.splitlines():
             effective = line.strip()

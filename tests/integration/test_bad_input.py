@@ -1,4 +1,4 @@
-"""What is wrong with a matrix, a lock, a wheel, an index or a disk: said clearly, with the right exit code, and nothing half-made."""
+"""What is wrong with a matrix, lock, wheel, index or disk is said clearly, and nothing half-made is left."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from support.projects import Ended, Project, is_right
 from support.wheels import member, sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
 TOML = 'lock-version = "1.0"\ncreated-by = "test"\n'
 HASH = "0" * 64
+IMPATIENT = {"PIP_RETRIES": "0"}
 MATRIX = 'version: 1\nlock: pylock.toml\npython: ["3.12.1"]\n'
 
 # matrix.yaml, and what must be said: file and line first.
@@ -62,14 +63,17 @@ PYLOCKS = {
     ),
     "no hash": (
         TOML
-        + '[[packages]]\nname = "a"\nversion = "1"\nwheels = [{url = "https://index.invalid/a-1-py3-none-any.whl", hashes = {}}]\n',
+        + '[[packages]]\nname = "a"\nversion = "1"\n'
+        + 'wheels = [{url = "https://index.invalid/a-1-py3-none-any.whl", hashes = {}}]\n',
         ["pylock.toml:3:", "packages[0].wheels[0].hashes"],
     ),
     "sources": (
         TOML
-        + f'[[packages]]\nname = "a"\nvcs = {{type = "git", url = "https://index.invalid/a", commit-id = "{HASH[:40]}"}}\n'
+        + '[[packages]]\nname = "a"\n'
+        + f'vcs = {{type = "git", url = "https://index.invalid/a", commit-id = "{HASH[:40]}"}}\n'
         + '[[packages]]\nname = "b"\ndirectory = {path = ".", editable = true}\n'
-        + f'[[packages]]\nname = "c"\narchive = {{url = "https://index.invalid/c.zip", hashes = {{sha256 = "{HASH}"}}}}\n',
+        + '[[packages]]\nname = "c"\n'
+        + f'archive = {{url = "https://index.invalid/c.zip", hashes = {{sha256 = "{HASH}"}}}}\n',
         [
             "pylock.toml:3: a is locked as `vcs`",
             "pylock.toml:6: b is locked as `directory`",
@@ -90,9 +94,9 @@ REQUIREMENTS = [
 ]
 
 
-def refused(project: Project, code: int = 2, *arguments: str, **env: str) -> Ended:
+def refused(project: Project, code: int = 2, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
     """A run that ends with `code`, says why, and leaves nothing behind."""
-    ended = project("run", *arguments, **env)
+    ended = project("run", *arguments, env=env)
     assert (ended.code, ended.out) == (code, ""), ended
     assert ended.err.strip()
     return ended
@@ -316,7 +320,7 @@ def test_a_download_cut_short_is_kept_and_gone_on_with(
     shutil.rmtree(small.folder / ".lockproof")
     index.faults[wheel.name] = Fault(truncate=0)
     none = {"PIP_RETRIES": "0", "PIP_INDEX_URL": index.url}
-    ran = small.run(**none)
+    ran = small.run(env=none)
     assert (ran.ended.code, ran.statuses) == (4, ["error"])
     assert "truncated after 0 of" in str(ran.cell()["reason"])
     assert small.remains() == []
@@ -334,13 +338,13 @@ def test_with_a_filled_store_no_network_is_needed(small: Project) -> None:
 
     shutil.rmtree(small.cache / "store")
     shutil.rmtree(small.folder / ".lockproof")
-    empty = small.run(PIP_RETRIES="0")
+    empty = small.run(env=IMPATIENT)
     assert (empty.ended.code, empty.statuses) == (4, ["error"])
     assert "can't be fetched" in str(empty.cell()["reason"])
     assert "Check the network" in str(empty.cell()["reason"])
     assert small.remains() == []
     shutil.rmtree(small.cache / "locks")
-    assert "can't be asked" in refused(small, 4, PIP_RETRIES="0").err
+    assert "can't be asked" in refused(small, 4, env=IMPATIENT).err
 
 
 # disks
@@ -441,9 +445,9 @@ def test_a_filled_store_that_is_read_only(small: Project, tiny_disk: Callable[[s
     folder = tiny_disk("disk", "size=32m")
     is_right(small.run("--store", str(folder)))
     subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
-    elsewhere = str(folder.parent)  # virtualenv leaves folders where it can't use its cache
-    is_right(small.run("--store", str(folder), TMPDIR=elsewhere))
-    is_right(small.run("--store", str(folder), "--recreate", TMPDIR=elsewhere))
+    elsewhere = {"TMPDIR": str(folder.parent)}  # virtualenv leaves folders where it can't use its cache
+    is_right(small.run("--store", str(folder), env=elsewhere))
+    is_right(small.run("--store", str(folder), "--recreate", env=elsewhere))
 
 
 # places
@@ -461,7 +465,9 @@ def test_any_folder_will_do(small: Project, name: str) -> None:
     project.matrix(commands=["plain", "every-script"])
     ran = project.run()
     is_right(ran)
-    ended = project("verify", str(project.environment(ran)), "--cell", str(ran.cell()["id"]), PYTHONIOENCODING="ascii")
+    ended = project(
+        "verify", str(project.environment(ran)), "--cell", str(ran.cell()["id"]), env={"PYTHONIOENCODING": "ascii"}
+    )
     assert (ended.code, ended.out.partition(":")[0]) == (0, "match")
 
 

@@ -1,4 +1,4 @@
-"""Commands that change their environment: the guilty cell is a mismatch, no other is, and the next run is right again."""
+"""Commands that change their environment: only the guilty cell is a mismatch, and the next run is right again."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ START = (
     "import os, pathlib, py_compile, shutil, sys, sysconfig",
     "site = pathlib.Path(sysconfig.get_paths()['purelib'])",
     "env, plain = pathlib.Path(sys.prefix), site / 'plain'",
+    "def edit_quietly(path):",
+    "    old = path.stat()",
+    "    path.chmod(0o644)",
+    "    path.write_text('D\\n')",
+    "    os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))",
+    "def poison(module):",
+    "    target = module.parent / '__pycache__' / f'{module.stem}.{sys.implementation.cache_tag}.pyc'",
+    "    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH",
+    "    py_compile.compile(str(module), str(target), invalidation_mode=mode)",
 )
 # What the guilty cell does, and where the proof must see it.
 CHANGES = {
@@ -31,19 +40,12 @@ CHANGES = {
         "(plain / '__init__.py').chmod(0o644); (plain / '__init__.py').open('a').write('# x')",
         "site/plain/__init__.py",
     ),
-    "edit with the old time": (
-        "f = plain / 'data.txt'; s = f.stat(); f.chmod(0o644); f.write_text('D\\n'); os.utime(f, ns=(s.st_atime_ns, s.st_mtime_ns))",
-        "site/plain/data.txt",
-    ),
+    "edit with the old time": ("edit_quietly(plain / 'data.txt')", "site/plain/data.txt"),
     "delete": ("(plain / 'data.txt').unlink()", "site/plain/data.txt"),
     "add": ("(plain / 'new.py').write_text('x = 1')", "site/plain/new.py"),
     "mode": ("(plain / 'data.txt').chmod(0o666)", "site/plain/data.txt"),
     "path file": ("(site / 'added.pth').write_text('import os')", "site/added.pth"),
-    "bytecode": (
-        "py_compile.compile(str(plain / '__init__.py'), str(plain / '__pycache__' / ('__init__.%s.pyc' % sys.implementation.cache_tag)),"
-        " invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)",
-        "site/plain/__pycache__/__init__.",
-    ),
+    "bytecode": ("poison(plain / '__init__.py')", "site/plain/__pycache__/__init__."),
     "script": ("(env / 'bin' / 'plain').write_text('#!/bin/sh\\n')", "scripts/plain"),
     "namespace": ("(site / 'space' / 'three.py').write_text('')", "site/space/three.py"),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,8 @@ import pytest
 from support.projects import Project, is_right, make_project
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.projects import Json
 
 pytestmark = pytest.mark.integration

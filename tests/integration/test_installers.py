@@ -40,9 +40,7 @@ INSTALLERS = ("bundled pip", "pip", "uv")
 
 def artifact_of(wheel: Path) -> Artifact:
     name, version, _ = wheel.name.split("-", 2)
-    return Artifact(
-        name=name.replace("_", "-"), version=version, filename=wheel.name, sha256=sha256_of(wheel)
-    )
+    return Artifact(name=name.replace("_", "-"), version=version, filename=wheel.name, sha256=sha256_of(wheel))
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +118,7 @@ def bundled_pip(folder: Path) -> ToolVersion:
     return ToolVersion(name="pip", version=version, command=(sys.executable, "-I", str(folder / "pip")))
 
 
-@pytest.fixture(
-    scope="module", params=[(tool, place) for tool in INSTALLERS for place in FOLDERS], ids="-".join
-)
+@pytest.fixture(scope="module", params=[(tool, place) for tool in INSTALLERS for place in FOLDERS], ids="-".join)
 def installed(
     request: pytest.FixtureRequest,
     wheels: list[tuple[Artifact, Path]],
@@ -164,17 +160,11 @@ def test_every_script_says_the_same(installed: Installed) -> None:
 
 def test_the_files_are_the_wheels_own_and_the_installers_few(installed: Installed) -> None:
     own = {
-        *(
-            f"{SITE}/{path}"
-            for path in ("some/__init__.py", "some/ünï.py", 'a, "b".py', "some/run", "other.py")
-        ),
+        *(f"{SITE}/{path}" for path in ("some/__init__.py", "some/ünï.py", 'a, "b".py', "some/run", "other.py")),
         *(f"{SITE}/{path}" for path in ("some_pure.py", "some_plat.py")),
         *(f"include/site/{PYTHON}/some-tool/{path}" for path in ("some.h", "sub/t.h")),
         "share/some/data.txt",
-        *(
-            f"{SITE}/some_tool-1.0.dist-info/{name}"
-            for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")
-        ),
+        *(f"{SITE}/some_tool-1.0.dist-info/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")),
         *(f"{SITE}/other-2.0.dist-info/{name}" for name in ("METADATA", "WHEEL", "RECORD")),
     }
     names = ("INSTALLER", "REQUESTED", *(["uv_cache.json"] if installed.tool.name == "uv" else []))
@@ -207,9 +197,7 @@ def test_record_lists_every_file_with_its_true_hash(installed: Installed) -> Non
     assert all(line.endswith(ending) for line in raw.splitlines(keepends=True))
 
 
-def test_another_hash_is_refused_with_the_tools_own_words(
-    wheels: list[tuple[Artifact, Path]], tmp_path: Path
-) -> None:
+def test_another_hash_is_refused_with_the_tools_own_words(wheels: list[tuple[Artifact, Path]], tmp_path: Path) -> None:
     artifact, path = wheels[1]
     tampered = tmp_path / path.name
     shutil.copy(path, tampered)
@@ -260,9 +248,7 @@ def test_the_stored_wheel_is_not_touched(wheels: list[tuple[Artifact, Path]], tm
     assert [(stat.st_ino, stat.st_ctime_ns, stat.st_nlink) for stat in (p.stat() for _, p in wheels)] == facts
 
 
-def test_a_pip_that_cannot_act_on_that_python_says_so(
-    wheels: list[tuple[Artifact, Path]], tmp_path: Path
-) -> None:
+def test_a_pip_that_cannot_act_on_that_python_says_so(wheels: list[tuple[Artifact, Path]], tmp_path: Path) -> None:
     make_environment(tmp_path / "e")
 
     def run(argv: Sequence[str], env: Mapping[str, str]) -> CompletedText:

@@ -86,7 +86,7 @@ def test_killed_at_any_moment_the_next_run_is_right(project: Project) -> None:
     project.matrix(commands=["plain", "every-script"])
     is_right(project.run("-j", "2"))
     clean, whole = files_made(project), proofs(project.run())
-    chance = random.Random(751)  # noqa: S311 - the same moments every time
+    chance = random.Random(751)
     killed = 0
     for moment in range(MOMENTS):
         from_nothing = moment % 2 == 0  # else: environments are made anew over those that are there
@@ -110,7 +110,7 @@ def test_interrupted_at_any_moment_nothing_is_left_running(project: Project) -> 
     project.matrix(commands=["plain", "every-script"])
     is_right(project.run())
     whole = files_made(project)
-    chance = random.Random(752)  # noqa: S311 - the same moments every time
+    chance = random.Random(752)
     codes = []
     for _ in range(MOMENTS // 2):
         forget(project)

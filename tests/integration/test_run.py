@@ -90,7 +90,7 @@ def test_everything_lands_where_it_belongs(small: Project) -> None:
         *(f"{site}/plain/{name}" for name in ("__init__.py", "data.txt")),
         *(f"{site}/space/{name}.py" for name in ("one", "two")),
     }
-    assert str(landed["bin/every-script"], "utf-8").splitlines()[0] == f"#!{folder}/bin/python"
+    assert (folder / "bin" / "every-script").read_text().splitlines()[0] == f"#!{folder}/bin/python"
     modes = [stat.S_IMODE((folder / "bin" / name).stat().st_mode) for name in ("plain", "every-script", "every-sh")]
     assert [mode & 0o555 for mode in modes] == [0o555] * 3
     assert not (folder / "bin" / "pip").exists()
@@ -195,7 +195,7 @@ def test_commands_get_posargs_and_variables_and_nothing_else(small: Project) -> 
         pass_env=["CI", "GITHUB_*"],
     )
     planted = {"LEAK": "secret", "CI": "true", "GITHUB_SHA": "abc", "PYTHONDONTWRITEBYTECODE": "1", "PIP_X": "1"}
-    ran = small.run("--", "-k", "a b", "*", **planted)
+    ran = small.run("--", "-k", "a b", "*", env=planted)
     is_right(ran)
     environment = small.environment(ran)
     passed = [("CI", "true"), ("GITHUB_SHA", "abc"), ("PYTHONHASHSEED", "0")]
@@ -289,7 +289,7 @@ def test_fail_fast_starts_no_further_cell(project: Project) -> None:
     project.sample()
     project.lock()
     project.matrix(commands=["python -c 'raise SystemExit(1)'"])
-    first, second = project.pythons
+    second = list(project.pythons)[1]
     ran = project.run("--fail-fast", "-j", "1")
     assert (ran.ended.code, ran.statuses) == (1, ["failed", "skipped"])
     assert "--fail-fast" in str(ran.cell(second)["reason"])
@@ -428,15 +428,17 @@ def test_options_as_variables(small: Project, tmp_path: Path) -> None:
     (small.folder / "matrix.yaml").rename(small.folder / "other.yaml")
     target = tmp_path / "by-variable.json"
     variables = {"LOCKPROOF_INSTALL_ONLY": "1", "LOCKPROOF_JSON": str(target), "LOCKPROOF_MATRIX": "other.yaml"}
-    ended = small("run", cwd=tmp_path, LOCKPROOF_DIRECTORY=str(small.folder), **variables)
+    ended = small("run", cwd=tmp_path, env={"LOCKPROOF_DIRECTORY": str(small.folder), **variables})
     assert (ended.code, json.loads(target.read_text())["exit_code"]) == (0, 0)
     for name, value in {"LOCKPROOF_JOBS": "none", "LOCKPROOF_FAIL_FAST": "perhaps"}.items():
-        wrong = small("run", "--matrix", "other.yaml", **{name: value})
+        wrong = small("run", "--matrix", "other.yaml", env={name: value})
         assert wrong.code == 2
         assert value in wrong.err
-    over = small("run", "--matrix", "other.yaml", "--jobs", "2", LOCKPROOF_JOBS="1", LOCKPROOF_RECREATE="false")
+    over = small(
+        "run", "--matrix", "other.yaml", "--jobs", "2", env={"LOCKPROOF_JOBS": "1", "LOCKPROOF_RECREATE": "false"}
+    )
     assert over.code == 1
-    listed = small.json("list", "--matrix", "other.yaml", LOCKPROOF_JSON="ignored.json")
+    listed = small.json("list", "--matrix", "other.yaml", env={"LOCKPROOF_JSON": "ignored.json"})
     assert [cell["status"] for cell in listed["cells"]] == ["available"]  # type: ignore[attr-defined]
 
 
@@ -456,6 +458,6 @@ def test_nothing_of_the_callers_configuration_gets_in(small: Project) -> None:
         "UV_LINK_MODE": "symlink",
         "VIRTUAL_ENV": "/x",
     }
-    ran = small.run("--recreate", **odd)
+    ran = small.run("--recreate", env=odd)
     is_right(ran)
     assert proof_of(ran.cell()) == proof_of(plain.cell())

@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from support.projects import Project, Ran, findings_of, is_right, make_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
@@ -195,7 +195,7 @@ def test_what_is_no_target_is_a_usage_error(subject: Project, made: Ran, tmp_pat
     cell = cell_id(made)
     altered = tmp_path / "altered.json"
     document = subject.json("fingerprint", str(of(subject, made).folder))
-    document["files"]["site/plain/data.txt"][1] = "0" * 64  # type: ignore[index,call-overload]
+    document["files"]["site/plain/data.txt"][1] = "0" * 64  # type: ignore[index]
     altered.write_text(json.dumps(document))
     (tmp_path / "text.json").write_text("no JSON")
     (tmp_path / "empty").mkdir()

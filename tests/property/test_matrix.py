@@ -42,9 +42,7 @@ def specs(draw: st.DrawFn) -> Spec:
     return Spec(
         path="matrix.yaml",
         lock="pylock.toml",
-        pythons=tuple(
-            draw(st.lists(st.sampled_from(["3.9.18", "3.11.7", "3.12.1"]), min_size=1, unique=True))
-        ),
+        pythons=tuple(draw(st.lists(st.sampled_from(["3.9.18", "3.11.7", "3.12.1"]), min_size=1, unique=True))),
         platforms=tuple(draw(st.lists(st.sampled_from(PLATFORMS), min_size=1, unique=True))),
         settings=draw(variants),
         axes=tuple(Axis(name=name, values=values) for name, values in axes.items()),
@@ -118,9 +116,7 @@ def test_select_is_the_union_of_its_patterns_or_an_error(spec: Spec, patterns: l
 
 @given(st.lists(words, min_size=1), st.lists(st.text(max_size=8)), st.lists(words))
 @settings(deadline=None)
-def test_arguments_pass_a_command_line_unchanged(
-    argv: list[str], posargs: list[str], tail: list[str]
-) -> None:
+def test_arguments_pass_a_command_line_unchanged(argv: list[str], posargs: list[str], tail: list[str]) -> None:
     command = f"{shlex.join(argv)} {{posargs}} {shlex.join(tail)}"
 
     assert substitute_posargs(command, posargs) == argv + posargs + tail
@@ -135,9 +131,7 @@ def test_a_default_stands_in_for_no_arguments(argv: list[str], default: list[str
     assert substitute_posargs(command, ["x"]) == [*argv, "x"]
 
 
-@given(
-    st.text(st.sampled_from("{posargs:} '\"\\a\0"), max_size=40), st.lists(st.text(max_size=3), max_size=2)
-)
+@given(st.text(st.sampled_from("{posargs:} '\"\\a\0"), max_size=40), st.lists(st.text(max_size=3), max_size=2))
 @settings(deadline=None)
 def test_any_command_line_is_split_or_told(command: str, posargs: list[str]) -> None:
     try:
@@ -169,8 +163,7 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 values = st.recursive(
     scalars,
     lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), inner, max_size=5)
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), inner, max_size=5)
     ),
     max_leaves=25,
 )

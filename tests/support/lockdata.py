@@ -14,9 +14,8 @@ from lockproof.platforms import parse_platform
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from lockproof.locks import Lock
+    from lockproof.locks import IndexOptions, Lock
     from lockproof.locks.matching import ListedFile
-    from lockproof.locks import IndexOptions
 
 DATA = Path(__file__).parent.parent / "data" / "locks"
 FOLDER = PurePath("/locks")

@@ -1,4 +1,4 @@
-"""Small projects for tests of the command line: wheels, a lock, a matrix; a store, home and environment of their own."""
+"""Small projects for tests of the command line, each with wheels, a lock, a matrix, a store and a home of its own."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def is_right(ran: Ran, status: str = "passed") -> None:
 
 @dataclass(kw_only=True)
 class Project:
-    """A checkout at `folder`; `base` holds all that is beside it: wheels, home, temporary folder, cache with the store."""
+    """A checkout at `folder`; `base` holds all that is beside it: wheels, home, temporary folder, cache."""
 
     base: Path
     folder: Path
@@ -167,7 +167,7 @@ class Project:
         return self.write("matrix.yaml", json.dumps(document, indent=1) + "\n")
 
     def lock(self, *, index: str | None = None, head: str = "", hashes: Mapping[str, str] | None = None) -> Path:
-        """pylock.toml of the wheels, at the loopback index whose base URL is given, else by path; `hashes` replaces some."""
+        """pylock.toml of the wheels: by URL where an index's base is given, else by path; `hashes` replaces some."""
         by_name: dict[str, list[Path]] = {}
         for wheel in self.wheels:
             by_name.setdefault(wheel.name.split("-")[0].replace("_", "-"), []).append(wheel)
@@ -226,12 +226,14 @@ class Project:
             **self.variables,
         }
 
-    def start(self, *arguments: str, cwd: Path | None = None, umask: int = -1, **env: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, cwd: Path | None = None, umask: int = -1, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start the command line in a process group of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "lockproof", *arguments],
             cwd=cwd or self.folder,
-            env=self.environ | env,
+            env={**self.environ, **(env or {})},
             umask=umask,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -240,25 +242,29 @@ class Project:
             start_new_session=True,
         )
 
-    def __call__(self, *arguments: str, cwd: Path | None = None, umask: int = -1, **env: str) -> Ended:
+    def __call__(
+        self, *arguments: str, cwd: Path | None = None, umask: int = -1, env: Mapping[str, str] | None = None
+    ) -> Ended:
         """Run the command line to its end; there never is a traceback, and nothing stays in the temporary folder."""
-        ended = finish(self.start(*arguments, cwd=cwd, umask=umask, **env))
+        ended = finish(self.start(*arguments, cwd=cwd, umask=umask, env=env))
         assert os.listdir(self.base / "tmp") == []
         return ended
 
-    def run(self, *arguments: str, cwd: Path | None = None, umask: int = -1, **env: str) -> Ran:
+    def run(
+        self, *arguments: str, cwd: Path | None = None, umask: int = -1, env: Mapping[str, str] | None = None
+    ) -> Ran:
         """`lockproof run --json` with its report; its exit code is the process's."""
         target = self.base / "report.json"
         target.unlink(missing_ok=True)
-        ended = self("run", "--json", str(target), *arguments, cwd=cwd, umask=umask, **env)
+        ended = self("run", "--json", str(target), *arguments, cwd=cwd, umask=umask, env=env)
         assert target.exists(), ended
         report = json.loads(target.read_text())
         assert report["exit_code"] == ended.code, ended
         return Ran(ended=ended, report=report)
 
-    def json(self, *arguments: str, code: int = 0, **env: str) -> Json:
+    def json(self, *arguments: str, code: int = 0, env: Mapping[str, str] | None = None) -> Json:
         """What a command prints as JSON, and the exit code it ends with."""
-        ended = self(*arguments, "--json", **env)
+        ended = self(*arguments, "--json", env=env)
         assert ended.code == code, ended
         document = json.loads(ended.out)
         assert isinstance(document, dict)

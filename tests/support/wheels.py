@@ -80,9 +80,7 @@ def make_wheel(
     contents[f"{info}/WHEEL"] = _wheel_file(tag, purelib=purelib)
     if entry_points:
         contents[f"{info}/entry_points.txt"] = _entry_points(entry_points)
-    contents |= {
-        path.replace("*.dist-info", info): text for path, text in files.items() if path.startswith("*")
-    }
+    contents |= {path.replace("*.dist-info", info): text for path, text in files.items() if path.startswith("*")}
 
     rows = [
         (path, record_hash(hashlib.sha256(_bytes(text)).hexdigest()), str(len(_bytes(text))))
@@ -90,8 +88,7 @@ def make_wheel(
     ]
     rows.append((f"{info}/RECORD", "", ""))
     members = [
-        member(path, text, stat.S_IFREG | (0o755 if path in executable else 0o644))
-        for path, text in contents.items()
+        member(path, text, stat.S_IFREG | (0o755 if path in executable else 0o644)) for path, text in contents.items()
     ]
     members += [*extra_members, member(f"{info}/RECORD", _record(record(rows) if record else rows))]
     wheel = folder / f"{stem}-{tag}.whl"

@@ -111,7 +111,6 @@ def test_a_report_s_file_name_says_nothing_to_other_commands() -> None:
     assert parsed("list", LOCKPROOF_JSON="1")["json"] is True
 
 
-@pytest.mark.xfail(reason="a run gives its commands LOCKPROOF_CELL, which is the variable of --cell")
 def test_verify_in_a_cell_takes_what_the_command_line_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "saved.json").write_text("{}")
     with pytest.MonkeyPatch.context() as patch:

@@ -187,9 +187,7 @@ class TestLoadYaml:
         assert told(text) == f"m.yaml:{message}"
 
     def test_duplicate_and_odd_keys_are_told_all_at_once(self) -> None:
-        text = (
-            'a: 1\nb:\n  c: 1\n  c: 2\na: 3\n3.10: x\non: y\n? [d]\n: e\n~: f\n"\\e[31m": 1\n"\\e[31m": 2\n'
-        )
+        text = 'a: 1\nb:\n  c: 1\n  c: 2\na: 3\n3.10: x\non: y\n? [d]\n: e\n~: f\n"\\e[31m": 1\n"\\e[31m": 2\n'
 
         assert told(text).splitlines() == [
             "m.yaml:4:3: the key `c` stands twice, first on line 3",
@@ -205,9 +203,7 @@ class TestLoadYaml:
         lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
         lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
 
-        assert told("\n".join(lines)).endswith(
-            f": more than {MAX_NODES} values, with every alias written out"
-        )
+        assert told("\n".join(lines)).endswith(f": more than {MAX_NODES} values, with every alias written out")
 
     def test_depth_is_bounded_also_through_aliases(self) -> None:
         plain = "[" * 100_000
@@ -220,9 +216,7 @@ class TestLoadYaml:
         assert load_yaml("[" * MAX_DEPTH + "]" * MAX_DEPTH, "m.yaml").line_of(()) == 1
 
     def test_many_values_are_refused(self) -> None:
-        assert told("[" + "a," * 300_000 + "]").endswith(
-            f"more than {MAX_NODES} values, with every alias written out"
-        )
+        assert told("[" + "a," * 300_000 + "]").endswith(f"more than {MAX_NODES} values, with every alias written out")
 
     def test_a_number_that_takes_quadratic_time_is_refused(self) -> None:
         text = "1" + ":1" * 300_000

@@ -157,26 +157,10 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "a link": damage_to_link,
     "a FIFO": damage_to_fifo,
 }
-BY_LSTAT = pytest.mark.xfail(reason="O_NOFOLLOW's ELOOP is taken for the disk's")
-HANGS = pytest.mark.xfail(reason="the reader opens a FIFO and waits", run=False)
 
 
-@pytest.mark.parametrize(
-    ("name", "link"),
-    [
-        pytest.param(
-            name,
-            link,
-            marks=[BY_LSTAT]
-            if name == "a link" and link != "symlink"
-            else [HANGS]
-            if name == "a FIFO" and link != "symlink"
-            else [],
-        )
-        for name in DAMAGES
-        for link in LINKS
-    ],
-)
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_store_file_never_gets_into_an_environment(
     name: str, link: str, entry: StoreEntry, tmp_path: Path
 ) -> None:
@@ -196,7 +180,6 @@ def test_a_damaged_script_never_gets_into_an_environment(entry: StoreEntry, tmp_
     assert subprocess.run([tmp_path / "env/bin/tool"], check=True, capture_output=True).stdout == b"tool\n"
 
 
-@pytest.mark.xfail(reason="a .data/scripts file that is gone is not healed, but told as the disk's fault")
 def test_a_deleted_script_is_healed(entry: StoreEntry, tmp_path: Path) -> None:
     Path(entry.tree, "scripts/tool").unlink()
     make([entry], tmp_path / "env")

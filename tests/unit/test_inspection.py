@@ -498,8 +498,12 @@ CASES = {
     # ---- the interpreter
     "bin/python a program of its own": Case(
         tamper=swap_python,
-        layer="interpreter",
-        findings=[("interpreter", "scripts/python"), ("interpreter-unknown", "scripts/python", UNPROVEN)],
+        layer="files",
+        findings=[
+            ("interpreter", "scripts/python"),
+            ("interpreter-unknown", "scripts/python", UNPROVEN),
+            ("unowned", "scripts/python"),
+        ],
     ),
     "bin/python gone": Case(  # the scripts' first lines then name nothing that is here
         tamper=remove(f"{BIN}/python"),
@@ -523,12 +527,12 @@ CASES = {
     "a wrapper edited": Case(
         tamper=lambda made: append(made.scripts / "demo"),
         layer="files",
-        findings=[("record-hash", "scripts/demo"), ("file-changed", "scripts/demo")],
+        findings=[("file-changed", "scripts/demo")],
     ),
     "a wrapper for other code": Case(
         tamper=lambda made: rewrite(made.scripts / "demo", r"from demo import", "from other import"),
         layer="files",
-        findings=[("record-hash", "scripts/demo"), ("file-changed", "scripts/demo")],
+        findings=[("file-changed", "scripts/demo")],
     ),
     "a wrapper of another Python": Case(
         tamper=lambda made: rewrite(made.scripts / "demo", r"\A#!.*$", "#!/usr/bin/python3"),
@@ -620,7 +624,7 @@ def test_a_tampered_environment_is_found_out(name: str, made: Made) -> None:
 
 
 # Tamperings that are taken for a match. Once one is found out, it belongs into CASES.
-HOLES = {
+DETOURS = {
     "a standard library elsewhere (pyvenv.cfg: home)": (redirect_home, "pyvenv.cfg"),
     "bin/python3 a program of its own": (swap_python3, "scripts/python3"),
     "a sourceless module in x__pycache__": (
@@ -639,14 +643,13 @@ HOLES = {
         both(write(f"{BIN}/activate\n", SH), chmod(f"{BIN}/activate\n", 0o755)),
         "scripts/activate\n",
     ),
-    "RECORD with another distribution's row": (move_row, CORE),  # unproven, but nothing says why
+    "RECORD with another distribution's row": (move_row, CORE),
 }
 
 
-@pytest.mark.xfail(reason="known holes: see HOLES")
-@pytest.mark.parametrize("name", HOLES)
-def test_a_tampering_that_is_not_found_out_yet(name: str, made: Made) -> None:
-    tamper, path = HOLES[name]
+@pytest.mark.parametrize("name", DETOURS)
+def test_a_tampering_around_what_is_left_out_is_found_out(name: str, made: Made) -> None:
+    tamper, path = DETOURS[name]
     tamper(made)
     proof = made.prove()
 
@@ -709,7 +712,7 @@ def test_what_is_known_is_not_believed_once_the_file_was_touched(made: Made) -> 
     later = inspect(made.folder, known=known, previous=same)
 
     assert (first.fingerprint, same.fingerprint) == (before, before)
-    assert {f.path for f in later.fingerprint.findings} == {CORE}
+    assert {f.path for f in later.fingerprint.findings if f.level != "note"} == {CORE}
     assert later.fingerprint.files[CORE] != first.fingerprint.files[CORE]
 
 
@@ -748,7 +751,6 @@ def moved_findings(made: Made) -> tuple[object, ...]:
     return replace(made, folder=folder, site=folder / layout().site, scripts=folder / layout().scripts).prove().findings
 
 
-@pytest.mark.xfail(reason="RECORD's hashes of scripts that were rewritten for the new place are taken for tampering")
 def test_a_moved_environment_with_regenerated_first_lines_matches(made: Made) -> None:
     assert moved(made, record=False).prove().verdict == "match"
 
@@ -774,7 +776,6 @@ def test_pip_and_uv_make_the_predicted_environment(tool: str, wheels: list[Path]
     assert (proof.verdict, {f.code for f in proof.findings}) == ("match", {"origin"} if tool == "uv" else set())
 
 
-@pytest.mark.xfail(reason="a nested .dist-info is taken for a distribution's own")
 def test_a_vendored_dist_info_belongs_to_its_wheel(tmp_path: Path) -> None:
     """As in setuptools, whose _vendor folder holds the .dist-info folders of other projects whole."""
     files = {f"big/_vendor/small-1.dist-info/{name}": "x" for name in ("METADATA", "RECORD", "INSTALLER", "REQUESTED")}
@@ -822,7 +823,6 @@ def test_a_fingerprint_with_odd_names_survives_being_saved(made: Made) -> None:
         pytest.param("home = /usr/bin\nversion_info = 3\n", id="one number"),
     ],
 )
-@pytest.mark.xfail(reason="layout_for takes any text for X.Y.Z", raises=ValueError)
 def test_a_poor_pyvenv_cfg_is_no_traceback(configuration: str, made: Made) -> None:
     (made.folder / "pyvenv.cfg").write_text(configuration)
     try:
@@ -832,7 +832,6 @@ def test_a_poor_pyvenv_cfg_is_no_traceback(configuration: str, made: Made) -> No
     assert verdict != "match"
 
 
-@pytest.mark.xfail(reason="texts has no entry for a link", raises=(KeyError, ValueError))
 def test_pyvenv_cfg_as_a_link_is_no_traceback(made: Made) -> None:
     real = (made.folder / "pyvenv.cfg").rename(made.folder.parent / "elsewhere.cfg")
     (made.folder / "pyvenv.cfg").symlink_to(real)

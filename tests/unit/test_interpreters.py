@@ -311,12 +311,7 @@ def interpreter(facts: dict[str, str], files: dict[str, str], executable: str = 
 
 def test_the_layer_is_made_of_facts_and_files_in_any_order() -> None:
     one = interpreter({"soabi": "cpython-311", "build": "3.11.7"}, {"stdlib": "sha256:1", "executable": "sha256:2"})
-    lines = [
-        b"fact\0build\x003.11.7",
-        b"fact\0soabi\0cpython-311",
-        b"file\0executable\0sha256:2",
-        b"file\0stdlib\0sha256:1",
-    ]
+    lines = [b"build\x003.11.7", b"executable\0sha256:2", b"soabi\0cpython-311", b"stdlib\0sha256:1"]
     assert one.layer == digest_of_lines("lockproof interpreter 1", lines)
 
 

@@ -172,9 +172,7 @@ def test_uv_repeats_a_declared_encoding_and_spells_the_path_in_octal() -> None:
     body = b"# -*- coding: latin-1 -*-\nprint('\xe4')\n"
 
     assert parse_script(lines + body, PYTHONS) == RewrittenScript(content=b"#!python\n" + body)
-    assert (
-        parse_script(lines + b"print('\xe4')\n", PYTHONS) is None
-    )  # an encoding that the script never declared
+    assert parse_script(lines + b"print('\xe4')\n", PYTHONS) is None  # an encoding that the script never declared
     assert parse_script(lines.replace(b"latin-1", b"utf-7") + body, PYTHONS) is None
 
 
@@ -282,9 +280,7 @@ odd row
     assert console_and_gui_scripts("") == []
 
 
-@pytest.mark.parametrize(
-    "value", ["pkg", "pkg:", ":main", "pkg:main()", "pkg;evil:main", "pkg:a b", "a-b:main", ""]
-)
+@pytest.mark.parametrize("value", ["pkg", "pkg:", ":main", "pkg:main()", "pkg;evil:main", "pkg:a b", "a-b:main", ""])
 def test_a_script_must_name_something_to_call(value: str) -> None:
     with pytest.raises(ValueError, match=r"\[console_scripts\] run = .*: expected module:attribute"):
         console_and_gui_scripts(f"[console_scripts]\nrun = {value}\n")

@@ -7,9 +7,9 @@ from packaging.markers import Marker
 from packaging.pylock import PackageWheel
 
 from lockproof.errors import LockError, ProblemsError
+from lockproof.locks import IndexOptions
 from lockproof.locks.matching import contradicted_pins, matching_files, to_pylock
 from lockproof.locks.pylock import read_pylock
-from lockproof.locks import IndexOptions
 from lockproof.locks.requirements import Pin, RequirementsFile, parse_requirements
 from support.lockdata import DATA, FOLDER, File, hex_of, listed
 

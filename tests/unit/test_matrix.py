@@ -312,9 +312,7 @@ class TestSelect:
             "no cell matches ''; the cells are: 3.11.7-linux-x86_64, 3.11.7-macos-arm64, "
             "3.12.1-linux-x86_64, 3.12.1-macos-arm64, 3.11.7-linux-x86_64-prod"
         )
-        assert third.startswith(
-            "no cell matches '3.11.7-LINUX-x86_64-PROD'; close to it: 3.11.7-linux-x86_64"
-        )
+        assert third.startswith("no cell matches '3.11.7-LINUX-x86_64-PROD'; close to it: 3.11.7-linux-x86_64")
 
     def test_many_cells_are_not_all_listed(self) -> None:
         cells = expand(spec(pythons=tuple(f"3.11.{patch}" for patch in range(8))), HOST)

@@ -197,7 +197,6 @@ def test_a_file_that_became_a_link_is_not_followed(tmp_path: Path) -> None:
         read_file(str(path), status, keep=False)
 
 
-@pytest.mark.xfail(reason="opening a FIFO waits for a writer: O_NONBLOCK is missing", run=False)
 def test_a_file_that_became_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     path = write(tmp_path / "x")
     status = path.lstat()

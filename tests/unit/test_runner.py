@@ -68,6 +68,7 @@ class Log:
     """Listener, downloads and processes in one: keeps what they are told."""
 
     events: list[str] = field(default_factory=list)
+    brought: int = 0
 
     def begun(self, cells: Sequence[Cell], jobs: int) -> None:
         self.events.append(f"begun {len(cells)} {jobs}")

@@ -35,8 +35,7 @@ def test_a_plain_wheel_is_one_module_and_its_metadata(tmp_path: Path) -> None:
             "my_project-1.0.dist-info/RECORD",
         ]
         assert archive.read("my_project-1.0.dist-info/METADATA").decode() == (
-            "Metadata-Version: 2.1\nName: My.Project\nVersion: 1.0\n"
-            "Requires-Python: >=3.8\nRequires-Dist: other>=2\n"
+            "Metadata-Version: 2.1\nName: My.Project\nVersion: 1.0\nRequires-Python: >=3.8\nRequires-Dist: other>=2\n"
         )
         assert archive.read("my_project-1.0.dist-info/WHEEL").decode() == (
             "Wheel-Version: 1.0\nGenerator: lockproof tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
