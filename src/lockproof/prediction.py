@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from lockproof.digests import digest_of_lines
 from lockproof.errors import LockError
 from lockproof.fingerprint import (
     Distribution,
@@ -12,7 +13,6 @@ from lockproof.fingerprint import (
     Finding,
     Fingerprint,
     artifacts_digest,
-    files_digests,
     owned_roots,
     set_digest,
     startup_digest,
@@ -28,6 +28,17 @@ if TYPE_CHECKING:
     from lockproof.manifest import Manifest
 
 
+class Landing(NamedTuple):
+    """What one wheel puts where, the canonical lines of that, sorted, and their digest."""
+
+    facts: dict[str, FileFact]
+    lines: list[bytes]
+    digest: str
+
+
+Landings = dict[tuple[str, str], Landing]
+
+
 def predict(
     manifests: Sequence[Manifest],
     layout: Layout,
@@ -36,8 +47,11 @@ def predict(
     os_name: str,
     interpreter: Mapping[str, str],
     interpreter_layer: str | None,
+    landings: Landings | None = None,
 ) -> Fingerprint:
     """What an environment of exactly these wheels is, whoever installs them, wherever.
+
+    `landings` keeps, from one call to the next, what is worked out of wheels that several cells have.
 
     `interpreter` and `interpreter_layer` are those of the declared interpreter; None leaves that layer out, for a
     platform that isn't at hand. Raises LockError, naming both sides, where two distributions put different bytes at
@@ -47,8 +61,13 @@ def predict(
     owners: dict[str, str] = {}
     groups: dict[str, Iterable[str]] = {}
     shared: list[Finding] = []
+    lines: set[bytes] = set()
+    digests: dict[str, str] = {}
     for manifest in manifests:
-        own = landing_facts(manifest, layout, python)
+        landing = _landing(manifest, layout, python, {} if landings is None else landings)
+        own = landing.facts
+        lines.update(landing.lines)
+        digests[manifest.name] = landing.digest
         for path in sorted(own.keys() & files.keys()):
             if own[path] != files[path]:
                 raise _collision(path, owners[path], manifest)
@@ -63,7 +82,7 @@ def predict(
     findings += _twins(owners, os_name)
     startup = [line for manifest in manifests for line in manifest.startup]
     startup += pyvenv_lines({})
-    (total, digests), roots = files_digests(files, groups), owned_roots(groups)
+    roots = owned_roots(groups)
     placed = tuple(
         Distribution(
             name=manifest.name,
@@ -77,7 +96,7 @@ def predict(
     layers = {
         "set": set_digest((dist.name, dist.version) for dist in placed),
         "artifacts": artifacts_digest(placed) or "",
-        "files": total,
+        "files": digest_of_lines("lockproof files 1", sorted(lines)),
         "startup": startup_digest(startup),
     }
     if interpreter_layer is not None:
@@ -90,6 +109,18 @@ def predict(
         interpreter=interpreter,
         findings=tuple(findings),
     )
+
+
+def _landing(manifest: Manifest, layout: Layout, python: str, landings: Landings) -> Landing:
+    """What a wheel puts where under that exact Python, with its canonical lines and their digest."""
+    everywhere = not manifest.launchers and all(file.path.startswith("site/") for file in manifest.files)
+    key = (manifest.sha256, "" if everywhere else f"{layout.headers} {python}")
+    found = landings.get(key)
+    if found is None:
+        facts = landing_facts(manifest, layout, python)
+        lines = sorted(fact.line(path) for path, fact in facts.items())
+        found = landings[key] = Landing(facts, lines, digest_of_lines("lockproof files 1", lines))
+    return found
 
 
 def landing_facts(manifest: Manifest, layout: Layout, python: str) -> dict[str, FileFact]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lockproof.interpreters import Discovery, Interpreter
     from lockproof.locks import Lock
     from lockproof.matrix import Cell
+    from lockproof.prediction import Landings
     from lockproof.store import Add, Store, StoreEntry
 
 _DOWNLOADS = 8  # wheels under way at once
@@ -132,14 +133,21 @@ def find_interpreters(cells: Sequence[Cell], discovery: Discovery) -> dict[str, 
         return dict(zip(pythons, pool.map(find, pythons), strict=True))
 
 
-def make_job(plan: Plan, wheels: Mapping[str, StoreEntry | LockproofError], interpreter: Interpreter | None) -> Job:
-    """The job of one plan; raises the error of the first wheel that could not be had, or LockError for a collision."""
+def make_job(
+    plan: Plan,
+    wheels: Mapping[str, StoreEntry | LockproofError],
+    interpreter: Interpreter | None,
+    landings: Landings | None = None,
+) -> Job:
+    """The job of one plan; `landings` is shared between the cells of a run.
+
+    Raises the error of the first wheel that could not be had, or LockError for a collision."""
     entries = []
     for artifact in plan.artifacts:
         entry = wheels[artifact.sha256]
         if isinstance(entry, LockproofError):
             raise entry
-        if (entry.manifest.name, entry.manifest.filename) != (artifact.name, entry.manifest.filename):
+        if entry.manifest.name != artifact.name:
             raise LockproofError(
                 f"{artifact.filename} is a wheel of {entry.manifest.name}, not of {artifact.name}", where=artifact.where
             )
@@ -152,6 +160,7 @@ def make_job(plan: Plan, wheels: Mapping[str, StoreEntry | LockproofError], inte
         os_name=cell.platform.os,
         interpreter=interpreter.identity if interpreter else {},
         interpreter_layer=interpreter.layer if interpreter else None,
+        landings=landings,
     )
     return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
 

@@ -21,6 +21,8 @@ TEXT_LIMIT = 16 << 20
 BATCH = 256  # files a thread takes at once: less, and two threads are slower than one
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 OPEN_FLAGS |= getattr(os, "O_NONBLOCK", 0)  # a FIFO that was put in a file's place must not make us wait
+# Only in these can `wants_text` find anything.
+FOLDERS_OF_TEXTS = (".dist-info/", "site-packages/", "customize/", "bin/", "Scripts/")
 DIST_INFO_TEXTS = (
     "METADATA",
     "RECORD",
@@ -169,6 +171,7 @@ def read_tree(
     known = {} if known is None else known
     earlier: Dict[str, bytes] = {} if previous is None else previous.texts
     unread: List[Unread] = []
+    files, places = tree.files, tree.places
     pending = [(root, "", False)]
     while pending:
         folder, prefix, followed = pending.pop()
@@ -177,6 +180,7 @@ def read_tree(
         entries = list(os.scandir(folder))
         if not entries and prefix:
             tree.empty.append(prefix[:-1])
+        plain = not prefix.endswith(FOLDERS_OF_TEXTS) and prefix != ""
         for entry in entries:
             path = prefix + entry.name
             if entry.is_dir(follow_symlinks=False):
@@ -192,7 +196,13 @@ def read_tree(
                 else:
                     _take(tree, known, earlier, unread, path, target, os.lstat(target))
             else:
-                _take(tree, known, earlier, unread, path, entry.path, entry.stat(follow_symlinks=False))
+                status = entry.stat(follow_symlinks=False)
+                seen = known.get((status.st_dev, status.st_ino)) if plain else None
+                if seen is not None and seen[0] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
+                    files[path] = (seen[1], status.st_size, status.st_mode, status)  # most files, most of the time
+                    places[path] = entry.path
+                else:
+                    _take(tree, known, earlier, unread, path, entry.path, status)
     for path, status, digest, content in _read_all(unread):
         tree.files[path] = (digest, status.st_size, status.st_mode, status)
         known[(status.st_dev, status.st_ino)] = (signature(status), digest)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lockproof.interpreters import Interpreter
     from lockproof.matrix import Cell
     from lockproof.outcomes import Listener
+    from lockproof.prediction import Landings
     from lockproof.preparation import Fetching, Job
     from lockproof.process import Processes
 
@@ -103,10 +104,11 @@ class Runner:
         wheels = self._fetching.bring(artifact for plan, _ in here for artifact in plan.artifacts)
         self._cells.compiling = not self._fetching.brought
         jobs: list[tuple[Cell, Job]] = []
+        landings: Landings = {}
         for plan, interpreter in here:
             cell = plan.cell
             try:
-                job = make_job(plan, wheels, interpreter)
+                job = make_job(plan, wheels, interpreter, landings)
             except LockproofError as error:
                 self._done(Outcome(cell=cell, status="error", reason=str(error), error_code=error.exit_code))
                 continue

@@ -182,9 +182,7 @@ def refused_wheel(project: Project, code: int = 2) -> str:
 BAD_MEMBERS = {
     "leaves": ("../../evil.py", "leaves the environment"),
     "absolute": ("/evil.py", "absolute path"),
-    "back": ("a/../../evil.py", "leaves the environment"),
     "data": ("bad-1.0.data/data/../../../evil.py", "leaves the environment"),
-    "empty part": ("bad-1.0.data/scripts/../../../evil", "leaves the environment"),
 }
 
 
@@ -453,14 +451,13 @@ def test_a_filled_store_that_is_read_only(small: Project, tiny_disk: Callable[[s
 # places
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["ü ñ", "quo'te\"$x", "new\nline", "l" * 120 + "/" + "m" * 100, "#hash%41", "-dash", "back\\slash"],
-    ids=ascii,
-)
-def test_any_folder_will_do(small: Project, name: str) -> None:
+ODD_NAMES = {"odd signs": "-ü 'q\"$#%41\\\n;", "a long path": "l" * 120 + "/" + "m" * 100}
+
+
+@pytest.mark.parametrize("kind", ODD_NAMES)
+def test_any_folder_will_do(small: Project, kind: str) -> None:
     small.sample()
-    project = small.checkout(small.base / name / "project")
+    project = small.checkout(small.base / ODD_NAMES[kind] / "project")
     project.lock()
     project.matrix(commands=["plain", "every-script"])
     ran = project.run()
