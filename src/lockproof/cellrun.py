@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from lockproof.cellcommands import SHARING, CellCommands, Options, Progress
 from lockproof.compare import Proof, prove
-from lockproof.compiled import compile_imported, place_compiled
 from lockproof.environment import Order, disk_error, make_environments, make_skeleton
 from lockproof.errors import LockproofError
-from lockproof.inspection import Inspection, inspect_environment
+from lockproof.inspection import inspect_environment
 from lockproof.interpreters import identify
-from lockproof.layout import layout_for
-from lockproof.matrix import substitute_posargs
-from lockproof.outcomes import CommandResult, Outcome
-from lockproof.process import allowed_environment, find_program
-from lockproof.pycache import prepare_bytecode
+from lockproof.outcomes import Outcome
 from lockproof.workspace import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from lockproof.interpreters import Discovery, Interpreter
@@ -35,47 +30,7 @@ if TYPE_CHECKING:
     from lockproof.store import Store
     from lockproof.workspace import Workspace
 
-# Modes in which an edit in the environment reaches the store, and through it every environment that shares the file.
-_SHARING = ("hardlink", "symlink")
 _TOGETHER = 8  # environments made in one pass before the first command runs
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
-    """What the user asked of a run; `project` is where commands start, `cache` what projects share."""
-
-    project: Path
-    cache: Path
-    lock_sha256: str
-    environ: Mapping[str, str]
-    posargs: Sequence[str] = ()
-    recreate: bool = False
-    install_only: bool = False
-    paranoid: bool = False
-
-    @property
-    def app_data(self) -> Path:
-        """virtualenv's cache."""
-        return self.cache / "virtualenv"
-
-
-@dataclass(kw_only=True, slots=True)
-class _Progress:
-    """What has come of a cell so far."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    commands: list[CommandResult] = field(default_factory=list)
-    mode: str = ""
-    inspection: Inspection | None = None
-
-    @contextmanager
-    def timed(self, phase: str) -> Iterator[None]:
-        """Add the time of the block to a phase."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.monotonic() - started
 
 
 class CellRunner:
@@ -98,16 +53,19 @@ class CellRunner:
         self._discovery = discovery
         self._processes = processes
         self._listener = listener
+        self._commands = CellCommands(options, workspace=workspace, processes=processes, listener=listener)
         # Making and reading environments is thousands of short system calls: two threads at it only hinder each other.
         # So one cell at a time does that, while the commands of others run.
         self._desk = threading.Lock()
         self._locks: dict[str, FileLock] = {}
         self.compiling = True
+        self.suspects: set[str] = set()  # cells that may have changed what another one's proof put right
+        self._running: set[str] = set()
         self._made: dict[str, tuple[str, float]] = {}
 
     def run(self, job: Job) -> Outcome:
         """What came of the cell. An error is an outcome too; only KeyboardInterrupt leaves."""
-        progress = _Progress()
+        progress = Progress()
         try:
             with self._held(job):
                 return self._run(job, progress)
@@ -127,20 +85,20 @@ class CellRunner:
             if len(fresh) == _TOGETHER or job.cell.installer != "lockproof" or self._reusable(job):
                 continue
             lock = self._lock(job)
-            with suppress(Timeout):
+            with suppress(Timeout, OSError):
                 lock.acquire(timeout=0)
                 self._locks[job.cell.id] = lock
                 fresh.append(job)
         if len(fresh) < 2:
             return
         started = time.monotonic()
-        for job in fresh:
-            self._workspace.forget(job.cell.id)
-            self._listener.phase(job.cell, "creating")
         try:
+            for job in fresh:
+                self._workspace.forget(job.cell.id)
+                self._listener.phase(job.cell, "creating")
             made = make_environments([self._order(job) for job in fresh], self._options.app_data)
-        except LockproofError:
-            return
+        except (LockproofError, OSError):
+            return  # each cell, made alone, tells its own error
         self._note_replaced(made.replaced)
         share = (time.monotonic() - started) / len(fresh)
         for job, mode in zip(fresh, made.links, strict=True):
@@ -181,7 +139,7 @@ class CellRunner:
         finally:
             lock.release()
 
-    def _run(self, job: Job, progress: _Progress) -> Outcome:
+    def _run(self, job: Job, progress: Progress) -> Outcome:
         proof = self._ready(job, progress)
         if proof.verdict != "match":
             reason = f"the environment is not what the lock says: {_first(proof)}"
@@ -189,19 +147,29 @@ class CellRunner:
         if self._options.install_only:
             return self._outcome(job, progress, "passed", "", proof)
         self._workspace.forget(job.cell.id)  # until the commands are done and the environment is proven again
-        failure = self._commands(job, progress)
+        self._running.add(job.cell.id)
+        try:
+            return self._run_and_prove(job, progress)
+        finally:
+            self._running.discard(job.cell.id)
+
+    def _run_and_prove(self, job: Job, progress: Progress) -> Outcome:
+        failure = self._commands.run(job, progress)
         try:
             proof = self._prove(job, progress, again=True)
         except LockproofError as error:
             self._heal(job, progress.mode)
             reason = f"its commands left no environment that can be read: {error}"
             return self._outcome(job, progress, "mismatch", reason)
+        if findings := self._commands.bytecode_findings(job):
+            proof = replace(proof, verdict="mismatch", findings=(*findings, *proof.findings))
         if proof.verdict != "match":
             self._heal(job, progress.mode)
             reason = f"its commands changed the environment: {_first(proof)}"
             return self._outcome(job, progress, proof.verdict, reason, proof)
         self._keep(job, proof, progress.mode)
-        self._keep_bytecode(job, progress.mode)
+        if self.compiling:  # not in a run that had to fetch wheels: it is long enough
+            self._commands.keep_bytecode(job, progress.mode)
         return self._outcome(job, progress, "failed" if failure else "passed", failure, proof)
 
     def _reusable(self, job: Job) -> Record | None:
@@ -212,7 +180,7 @@ class CellRunner:
             return record
         return None
 
-    def _ready(self, job: Job, progress: _Progress) -> Proof:
+    def _ready(self, job: Job, progress: Progress) -> Proof:
         """An environment that was just proven: the one that is there, if it still is right, else a new one."""
         cell = job.cell
         made = self._made.pop(cell.id, None)
@@ -230,7 +198,7 @@ class CellRunner:
             self._keep(job, proof, progress.mode)
         return proof
 
-    def _prove_old(self, job: Job, progress: _Progress) -> Proof | None:
+    def _prove_old(self, job: Job, progress: Progress) -> Proof | None:
         """The proof of an environment that an earlier run made; None where it must be made again."""
         try:
             proof = self._prove(job, progress)
@@ -243,7 +211,7 @@ class CellRunner:
         self._listener.note(f"{job.cell.id}: made again, since it is no longer what it was: {why}")
         return None
 
-    def _create(self, job: Job, progress: _Progress) -> Proof:
+    def _create(self, job: Job, progress: Progress) -> Proof:
         cell, order = job.cell, self._order(job)
         self._workspace.forget(cell.id)
         with progress.timed("create"), self._desk:
@@ -254,9 +222,12 @@ class CellRunner:
                 progress.mode = made.links[0]
             else:
                 from lockproof.installers import install  # few cells need it
+                from lockproof.unpack import check_archive
 
                 make_skeleton(order.interpreter, order.folder, self._options.app_data)
                 archives = [entry.archive for entry in job.entries]
+                for archive, entry in zip(archives, job.entries, strict=True):
+                    check_archive(archive, entry.manifest.sha256)
                 install(cell.installer, list(zip(job.plan.artifacts, archives, strict=True)), order.folder)
                 progress.mode = "copy"
         return self._prove(job, progress)
@@ -265,7 +236,7 @@ class CellRunner:
         for path in replaced:
             self._listener.note(f"{path} in the store was not what its wheel says, and was replaced")
 
-    def _prove(self, job: Job, progress: _Progress, *, again: bool = False) -> Proof:
+    def _prove(self, job: Job, progress: Progress, *, again: bool = False) -> Proof:
         """Hold the environment against its prediction; `again` looks at the interpreter's own files once more, too."""
         with progress.timed("prove"), self._desk:
             self._listener.phase(job.cell, "proving")
@@ -302,91 +273,16 @@ class CellRunner:
 
     def _heal(self, job: Job, mode: str) -> None:
         """Put the store right again where an environment's files are the store's own."""
-        if mode not in _SHARING:
+        if mode not in SHARING:
             return
         for entry in job.entries:
             for path in (*entry.verify(), *entry.prune()):
+                if mode == "symlink":  # what is put right here no longer shows where it was done
+                    self.suspects |= self._running - {job.cell.id}
                 self._listener.note(f"{path} in the store was changed through {job.cell.id}, and was put right")
 
-    def _commands(self, job: Job, progress: _Progress) -> str:
-        """Run the cell's commands in order; returns why it failed, or nothing."""
-        cell = job.cell
-        log = self._workspace.log(cell.id)
-        log.write_bytes(b"")
-        self._place_bytecode(job, progress.mode)
-        environment = self._command_environment(job)
-        for command in cell.commands:
-            argv = substitute_posargs(command, self._options.posargs)
-            self._listener.phase(cell, shlex.join(argv))
-            with log.open("ab") as stream:
-                stream.write(f"$ {shlex.join(argv)}\n".encode())
-            with progress.timed("run"):
-                failure = self._command(job, argv, environment, log, progress)
-            if failure:
-                return f"{shlex.join(argv)}: {failure}"
-        return ""
-
-    def _command(self, job: Job, argv: list[str], env: Mapping[str, str], log: Path, progress: _Progress) -> str:
-        """Run one command; returns why it failed, or nothing."""
-        cell, cwd = job.cell, self._options.project
-        try:
-            program, own = find_program(argv[0], self._scripts(job), env, cwd)
-            finished = self._processes.run(
-                [program, *argv[1:]],
-                env=env,
-                cwd=cwd,
-                log=log,
-                timeout=cell.timeout,
-                listen=lambda line: self._listener.output(cell, line),
-            )
-        except LockproofError as error:
-            progress.commands.append(CommandResult(argv=tuple(argv), exit_code=127, seconds=0.0, log=str(log)))
-            self._listener.output(cell, str(error))
-            return str(error)
-        note = "" if own else "not of this environment"
-        progress.commands.append(
-            CommandResult(
-                argv=tuple(argv), exit_code=finished.exit_code, seconds=finished.seconds, log=str(log), note=note
-            )
-        )
-        if finished.timed_out:
-            return f"no end after {cell.timeout:g} s"
-        return f"exit code {finished.exit_code}" if finished.exit_code else ""
-
-    def _place_bytecode(self, job: Job, mode: str) -> None:
-        """Empty the commands' bytecode folder, and put into it what is vouched for."""
-        self._workspace.clear_bytecode(job.cell.id)
-        prefix = self._workspace.bytecode(job.cell.id)
-        if job.interpreter is None:
-            return
-        prepare_bytecode(prefix, job.interpreter, self._options.cache / "bytecode")
-        if mode in _SHARING:  # elsewhere the sources' times are not those of the store
-            place_compiled(prefix, self._site(job), job.entries, job.interpreter, paranoid=self._options.paranoid)
-
-    def _keep_bytecode(self, job: Job, mode: str) -> None:
-        """Compile what was imported, for the next run; not in a run that had to fetch wheels, which is long enough."""
-        if self.compiling and job.interpreter and mode in _SHARING:
-            compile_imported(self._workspace.bytecode(job.cell.id), self._site(job), job.entries, job.interpreter)
-
-    def _site(self, job: Job) -> Path:
-        return self._workspace.environment(job.cell.id) / layout_for(job.cell.python, job.cell.platform.os).site
-
-    def _scripts(self, job: Job) -> Path:
-        return self._workspace.environment(job.cell.id) / layout_for(job.cell.python, job.cell.platform.os).scripts
-
-    def _command_environment(self, job: Job) -> dict[str, str]:
-        cell, environ = job.cell, self._options.environ
-        passed = allowed_environment(environ, cell.pass_env, {})
-        ours = {
-            "VIRTUAL_ENV": str(self._workspace.environment(cell.id)),
-            "PATH": f"{self._scripts(job)}:{passed.get('PATH', '/usr/bin:/bin')}",
-            "PYTHONPYCACHEPREFIX": str(self._workspace.bytecode(cell.id)),
-            "LOCKPROOF_CELL": cell.id,
-        }
-        return {**passed, **ours, **cell.env}
-
     def _outcome(
-        self, job: Job, progress: _Progress, status: str, reason: str, proof: Proof | None = None, error_code: int = 0
+        self, job: Job, progress: Progress, status: str, reason: str, proof: Proof | None = None, error_code: int = 0
     ) -> Outcome:
         return Outcome(
             cell=job.cell,

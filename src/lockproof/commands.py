@@ -64,7 +64,8 @@ def _print_json(document: object) -> None:
 
 def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -> int:
     """`lockproof run`."""
-    from lockproof.cellrun import CellRunner, Options
+    from lockproof.cellcommands import Options
+    from lockproof.cellrun import CellRunner
     from lockproof.outcomes import report_to_json
     from lockproof.process import Processes
     from lockproof.runner import Policy, Runner

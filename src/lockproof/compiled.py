@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from lockproof.interpreters import Interpreter
     from lockproof.store import StoreEntry
 
+    Row = tuple[str, int, int, int, int]
     # logical path of the source to (sha256, size, mtime_ns, inode, ctime_ns) of its bytecode
-    Index = dict[str, tuple[str, int, int, int, int]]
+    Index = dict[str, Row]
+    # (logical path of the source, real path of its bytecode, what that was)
+    Placed = list[tuple[str, str, Row]]
 
 # Runs inside the base interpreter: [source, sha256, target] rows in, the sha256 of what was written (or "") a line out.
 # Bytecode of the ordinary kind (PEP 552): Python itself holds it against the source's mtime and size at every import.
@@ -57,24 +60,32 @@ for source, expected, target in json.load(sys.stdin):
 
 def place_compiled(
     prefix: Path, site: Path, entries: Iterable[StoreEntry], interpreter: Interpreter, *, paranoid: bool = False
-) -> None:
+) -> Placed:
     """Link what the store has compiled for this interpreter to where Python looks for it below `prefix`.
 
     Each file is hashed again where its lstat isn't what it was, or `paranoid` asks for it; a wrong one is removed.
+    Returns what was placed, to be looked over once the commands are done.
     """
     ending = f".{_cache_tag(interpreter)}.pyc"
     below = f"{prefix}{site}/"
-    links = []
+    placed: Placed = []
     for entry in entries:
         folder = _folder(entry, interpreter)
-        links += [
-            (f"{folder}/{_name(path)}", below + path[5:].removesuffix(".py") + ending)
-            for path in _verified(folder, paranoid)
-        ]
+        for path, row in _load(folder).items():
+            real = f"{folder}/{_name(path)}"
+            if _is_right(real, row, paranoid=paranoid):
+                placed.append((path, real, row))
+    links = [(real, below + path[5:].removesuffix(".py") + ending) for path, real, _ in placed]
     make_folders({link.rpartition("/")[0] for _, link in links}, set())
     for target, link in links:
         with suppress(OSError):
             os.symlink(target, link)  # noqa: PTH211 - strings, for speed
+    return placed
+
+
+def changed_compiled(placed: Placed) -> list[str]:
+    """The logical paths of sources whose bytecode was changed where it lay ready; it is removed."""
+    return [path for path, real, row in placed if not _is_right(real, row, paranoid=False)]
 
 
 def compile_imported(prefix: Path, site: Path, entries: Sequence[StoreEntry], interpreter: Interpreter) -> None:
@@ -89,8 +100,9 @@ def compile_imported(prefix: Path, site: Path, entries: Sequence[StoreEntry], in
     rows = []
     for tree, files in missing.items():
         folder = _folder(by_tree[tree], interpreter)
-        folder.mkdir(parents=True, exist_ok=True)
-        rows += [(f"{tree}/{path}", sha256, f"{folder}/{_name(path)}") for path, sha256 in files]
+        with suppress(OSError):  # a store that can't be written to costs time, no more
+            folder.mkdir(parents=True, exist_ok=True)
+            rows += [(f"{tree}/{path}", sha256, f"{folder}/{_name(path)}") for path, sha256 in files]
     if not rows:
         return
     done = subprocess.run(
@@ -119,7 +131,7 @@ def _name(path: str) -> str:
 
 
 def _load(folder: Path) -> Index:
-    with suppress(OSError, ValueError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError):
         rows = json.loads((folder / "index.json").read_bytes())
         return {
             str(path): (str(row[0]), int(row[1]), int(row[2]), int(row[3]), int(row[4])) for path, row in rows.items()
@@ -127,20 +139,19 @@ def _load(folder: Path) -> Index:
     return {}
 
 
-def _verified(folder: Path, paranoid: bool) -> Index:
-    """What the folder holds and is right: unchanged since it was hashed, or hashed again."""
-    right: Index = {}
-    for path, row in _load(folder).items():
-        real = f"{folder}/{_name(path)}"
-        with suppress(OSError, ChangedDuringRead):
-            status = os.lstat(real)
-            if paranoid or (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns) != row[1:]:
-                digest, _, _ = read_file(real, status, keep=False)
-                if digest != row[0]:
-                    os.unlink(real)  # noqa: PTH108
-                    continue
-            right[path] = row
-    return right
+def _is_right(real: str, row: Row, *, paranoid: bool) -> bool:
+    """Whether a file is unchanged since it was hashed, or has its digest still; one that hasn't is removed."""
+    try:
+        status = os.lstat(real)
+        if not paranoid and (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns) == row[1:]:
+            return True
+        if read_file(real, status, keep=False)[0] == row[0]:
+            return True
+    except (OSError, ChangedDuringRead):
+        pass
+    with suppress(OSError):
+        os.unlink(real)  # noqa: PTH108
+    return False
 
 
 def _remember(folder: Path, paths: Iterable[str], digests: dict[str, str]) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.digests import record_hash, sha256_hex
+from lockproof.entryfiles import quoted, static_record
 from lockproof.errors import LockproofError, UnavailableError, UsageError
 from lockproof.launchers import canonical_script_source, render_launcher, render_script
 from lockproof.layout import layout_for
 from lockproof.linking import Joint, join, usable_mode
 from lockproof.prediction import landing_launchers, normal_path
-from lockproof.store import quoted, remove_tree, static_record
+from lockproof.store import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

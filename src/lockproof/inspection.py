@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from lockproof.bytecode import check_bytecode
 from lockproof.errors import UnavailableError, UsageError
 from lockproof.fingerprint import Finding
-from lockproof.observation import bytecode_of, layout_of, observe
+from lockproof.observation import observe
 from lockproof.reader import ChangedDuringRead, read_tree
+from lockproof.readtree import bytecode_of, layout_of
 from lockproof.startup import parse_pyvenv
 
 if TYPE_CHECKING:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     Done = list[tuple[int, int, int, int, int] | None]
 
 _FICLONE = 0x40049409  # linux/fs.h: share the extents of another file
-_WORTH_A_PROCESS = 4000  # targets
+_WORTH_A_PROCESS = 4000  # links
+_FOLDER_COST = 4  # links
 # Our folder is appended, not put first: the standard library must win.
 _START = "import sys; sys.path.append(sys.argv[1]); from lockproof.joiner import main; main(sys.argv[2])"
 
@@ -106,29 +107,42 @@ def _join_one(tree: str, file: File, make: Callable[[str, str], None]) -> tuple[
     return (after.st_dev, after.st_ino, after.st_size, after.st_mtime_ns, after.st_ctime_ns)
 
 
+def _cost(files: list[File]) -> int:
+    """What a wheel takes, in links; a folder takes as long as several of them."""
+    folders = {path.rpartition("/")[0] for path, *_ in files}
+    return (len(files) + _FOLDER_COST * len(folders)) * max((len(targets) for *_, targets in files), default=0)
+
+
 def join_in_parallel(works: Sequence[Work], mode: str, made: set[str]) -> list[Done]:
     """`join_all`, shared between this process and another where there is enough to do."""
-    sizes = [sum(len(targets) for *_, targets in files) for _, files in works]
+    sizes = [_cost(files) for _, files in works]
     if sum(sizes) < _WORTH_A_PROCESS or (os.cpu_count() or 1) < 2:
         return join_all(works, mode, made)
     mine: list[int] = []
     others: list[int] = []
-    load = [0, 0]
+    load = [0, sum(sizes) // 10]  # the other process has to start first
     for number in sorted(range(len(works)), key=lambda number: -sizes[number]):
         share = load.index(min(load))
         (mine, others)[share].append(number)
         load[share] += sizes[number]
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     with subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _START, package, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-I", "-S", "-c", _START, package, mode],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # a Ctrl-C is for us to hear
     ) as process:
-        if process.stdin is None or process.stdout is None:
-            raise OSError("no pipe to the second process")
-        with suppress(BrokenPipeError):
-            process.stdin.write(marshal.dumps(([works[number] for number in others], sorted(made))))
-            process.stdin.close()
-        done = dict(zip(mine, join_all([works[number] for number in mine], mode, set(made)), strict=True))
-        answer = process.stdout.read()
+        try:
+            if process.stdin is None or process.stdout is None:
+                raise OSError("no pipe to the second process")
+            with suppress(BrokenPipeError):
+                process.stdin.write(marshal.dumps(([works[number] for number in others], sorted(made))))
+                process.stdin.close()
+            done = dict(zip(mine, join_all([works[number] for number in mine], mode, set(made)), strict=True))
+            answer = process.stdout.read()
+        except BaseException:
+            process.kill()
+            raise
     failed, shared = _answer(answer)
     if failed:
         raise OSError(*failed)

@@ -13,23 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from lockproof.digests import sha256_hex
-from lockproof.errors import LockError, LockproofError
+from lockproof.errors import LockError
 from lockproof.locks import IndexOptions
 from lockproof.locks.matching import (
+    ListedFile,
     Listing,
     contradicted_pins,
     matched_packages,
     matching_files,
     to_pylock,
+    unmatched_error,
 )
 from lockproof.locks.pylock import read_pylock
 from lockproof.locks.requirements import parse_requirements
+from lockproof.plan import selected_packages
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from lockproof.locks import Lock
-    from lockproof.locks.requirements import Pin, RequirementsFile
+    from lockproof.locks.requirements import Pin
+    from lockproof.matrix import Cell
 
 CACHE_SCHEMA = "lockproof/matched-files/1"
 
@@ -54,19 +58,28 @@ class Index(Protocol):
 IndexFactory: TypeAlias = Callable[[IndexOptions], Index]
 
 
+class LoadedLock(NamedTuple):
+    """A lock, and why packages that its cells need have no files, by their index."""
+
+    lock: Lock
+    missing: Mapping[int, LockError]
+
+
 def load_lock(
     path: Path,
+    cells: Sequence[Cell],
     *,
     folder_for_cache: Path,
     index_factory: IndexFactory,
     environ: Mapping[str, str],
-) -> Lock:
-    """The lock in the file `path`, which messages name as it is given here.
+) -> LoadedLock:
+    """The lock in the file `path`, which messages name as it is given here, as complete as `cells` need it.
 
     A pylock.toml needs no index, unless it gives one file name to several hashes. A requirements file has
     hashes without file names: `index_factory` makes the index that lists files, from the lock's own options.
-    What was found is kept in `folder_for_cache` under the digest of the lock, so that the same lock needs no
-    index again. Raises LockError, or a ProblemsError of several; what the index raises is passed on.
+    It is asked for what a cell selects and no other. What was found is kept in `folder_for_cache` under the
+    digest of the lock, so that the same lock needs no index again; what wasn't found is missing, and is asked
+    again when a cell needs it. Raises LockError, or a ProblemsError of several; what the index raises is passed on.
     """
     files = _Files()
     text = files.read(path)
@@ -81,9 +94,16 @@ def load_lock(
         raise LockError("the lock is empty", where=str(path), remedy="Make it again; a lock without packages says so.")
     if kind == "pylock":
         lock = read_pylock(text, str(path), folder=path.absolute().parent)
-        return _uncontradicted(lock, folder_for_cache, index_factory)
+        return _uncontradicted(lock, cells, folder_for_cache, index_factory)
     requirements = parse_requirements(text, str(path), lambda target: files.read(Path(target)), environ)
-    return _with_files(requirements, files.digest, path.absolute().parent, folder_for_cache, index_factory)
+    options = _absolute(requirements.options)
+    memory = _Memory(folder_for_cache, files.digest, options, dict(enumerate(requirements.pins)))
+    folder = path.absolute().parent
+    return memory.complete(
+        lambda listing: replace(to_pylock(requirements, listing, sha256=files.digest, folder=folder), options=options),
+        cells,
+        index_factory,
+    )
 
 
 def detect_format(text: str, filename: str) -> str:
@@ -139,62 +159,70 @@ class _Files:
             raise LockError("the lock is not UTF-8", where=f"{path}:{line}", remedy=remedy) from None
 
 
-def _with_files(
-    requirements: RequirementsFile, digest: str, folder: Path, cache: Path, index_factory: IndexFactory
-) -> Lock:
-    """The lock that the requirements are with the files that the index, or memory, has under their hashes."""
-    options = requirements.options
-    links = tuple(link if ":" in link else str(Path(link).absolute()) for link in options.find_links)
-    options = replace(options, find_links=links)
-    memory = _Memory(cache, digest, options, requirements.pins)
-    lock = memory.complete(
-        lambda listing, asked: to_pylock(requirements, listing, sha256=digest, asked=asked, folder=folder),
-        index_factory,
-    )
-    return replace(lock, options=options)
+def _absolute(options: IndexOptions) -> IndexOptions:
+    """The options with find-links that don't hang on the folder this process is in."""
+    links = (link if ":" in link else str(Path(link).absolute()) for link in options.find_links)
+    return replace(options, find_links=tuple(links))
 
 
-def _uncontradicted(lock: Lock, cache: Path, index_factory: IndexFactory) -> Lock:
+def _uncontradicted(lock: Lock, cells: Sequence[Cell], cache: Path, index_factory: IndexFactory) -> LoadedLock:
     """`lock` with the files of contradicted packages replaced by what the index has under their hashes.
 
     The configured index is asked, not `packages.index`: a mirror has the same files, and the hash decides.
     """
     pins = contradicted_pins(lock)
     if not pins:
-        return lock
+        return LoadedLock(lock, {})
 
-    def make(listing: Listing, asked: str) -> Lock:
+    def make(listing: Listing) -> Lock:
         packages = list(lock.pylock.packages)
-        matched = matched_packages(list(pins.values()), listing, asked=asked)
-        for index, package in zip(pins, matched, strict=True):
+        for index, package in zip(pins, matched_packages(pins.values(), listing), strict=True):
             packages[index] = replace(packages[index], wheels=package.wheels, sdist=package.sdist)
         return replace(lock, pylock=replace(lock.pylock, packages=packages), notes=(*lock.notes, note))
 
     names = ", ".join(sorted({pin.name for pin in pins.values()}))
     note = f"{lock.path}: one wheel name for several hashes; the index was asked which files they are: {names}"
-    return _Memory(cache, lock.sha256, IndexOptions(), list(pins.values())).complete(make, index_factory)
+    return _Memory(cache, lock.sha256, IndexOptions(), pins).complete(make, cells, index_factory)
 
 
 class _Memory:
-    """The files found for some pins, kept in a JSON file; one that isn't whole and fitting is ignored."""
+    """The files found for some pins, kept in a JSON file; what in it isn't whole and fitting is ignored."""
 
-    def __init__(self, folder: Path, digest: str, options: IndexOptions, pins: Sequence[Pin]) -> None:
+    def __init__(self, folder: Path, digest: str, options: IndexOptions, pins: Mapping[int, Pin]) -> None:
+        """`pins` has the index of each one's package in the lock."""
         places = (options.index_url, options.extra_index_urls, options.find_links, options.no_index)
         self._file = folder / f"{sha256_hex(json.dumps([CACHE_SCHEMA, digest, places]).encode())}.json"
         self._options = options
         self._pins = pins
 
-    def complete(self, make: Callable[[Listing, str], Lock], index_factory: IndexFactory) -> Lock:
-        """`make` with what is remembered, else with what the index lists, which is then remembered."""
-        with contextlib.suppress(LockproofError):  # what is remembered doesn't fit: as good as nothing
-            return make(self._load(), "memory")
-        wanted: dict[tuple[str, str], set[str]] = {}
-        for pin in self._pins:
-            wanted.setdefault((pin.name, pin.version), set()).update(pin.hashes)
-        listing = index_factory(self._options).files_of(wanted, wanted)
-        lock = make(listing, describe_index(self._options))
+    def complete(
+        self, make: Callable[[Listing], Lock], cells: Sequence[Cell], index_factory: IndexFactory
+    ) -> LoadedLock:
+        """`make` with what is remembered, and what the index lists of pins that are missing there and needed."""
+        listing = self._load()
+        lock = make(listing)
+        needed = selected_packages(lock, cells, self._missing(lock, self._pins))
+        if not needed:
+            return LoadedLock(lock, {})
+        listing = self._asked([self._pins[index] for index in sorted(needed)], listing, index_factory)
         self._save(listing)
-        return lock
+        lock, asked = make(listing), describe_index(self._options)
+        missing = ((index, self._pins[index]) for index in self._missing(lock, needed))
+        return LoadedLock(lock, {index: unmatched_error(pin, _listed(listing, pin), asked) for index, pin in missing})
+
+    @staticmethod
+    def _missing(lock: Lock, among: Iterable[int]) -> list[int]:
+        packages = lock.pylock.packages
+        return [index for index in among if not packages[index].wheels and not packages[index].sdist]
+
+    def _asked(self, pins: Iterable[Pin], known: Listing, index_factory: IndexFactory) -> Listing:
+        """What is known, with what the index lists for some pins."""
+        wanted: dict[tuple[str, str], set[str]] = {}
+        for pin in pins:
+            wanted.setdefault((pin.name, pin.version), set()).update(pin.hashes)
+        found = index_factory(self._options).files_of(wanted, wanted)
+        # Pins of one version can have other hashes and markers: what one found stays when another asks.
+        return {**known, **{key: (*known.get(key, ()), *found.get(key, ())) for key in wanted}}
 
     def _load(self) -> Listing:
         try:
@@ -211,13 +239,17 @@ class _Memory:
 
     def _save(self, listing: Listing) -> None:
         entries: dict[tuple[str, str], list[list[str | int | None]]] = {}
-        for pin in self._pins:
-            for file in matching_files(pin, listing.get((pin.name, pin.version), ())):
+        for pin in self._pins.values():
+            for file in matching_files(pin, _listed(listing, pin)):
                 rows = entries.setdefault((pin.name, pin.version), [])
                 rows.append([file.filename, file.url, file.sha256, file.size])
         text = json.dumps({"schema": CACHE_SCHEMA, "files": [[*key, rows] for key, rows in entries.items()]})
         with contextlib.suppress(OSError):  # a cache that can't be written costs time, nothing else
             _write_whole(self._file, text)
+
+
+def _listed(listing: Listing, pin: Pin) -> Sequence[ListedFile]:
+    return listing.get((pin.name, pin.version), ())
 
 
 class _FoundFile(NamedTuple):

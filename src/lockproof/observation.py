@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import posixpath
 import re
-from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from lockproof.digests import hex_of_record_hash
-from lockproof.errors import UsageError
 from lockproof.fingerprint import (
     Distribution,
     FileFact,
@@ -21,94 +17,23 @@ from lockproof.fingerprint import (
     startup_digest,
 )
 from lockproof.launchers import Launcher, RewrittenScript, parse_script
-from lockproof.layout import Layout, canonical_name, layout_for
-from lockproof.manifest import metadata_identity, parse_record
+from lockproof.layout import canonical_name
+from lockproof.manifest import metadata_identity
+from lockproof.ownership import ownership_findings, recorded_files
+from lockproof.readtree import bytecode_of, is_bytecode, layout_of, text_of
 from lockproof.startup import is_startup_file, parse_pyvenv, python_of_pyvenv, pyvenv_lines, startup_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from lockproof.layout import Layout
+    from lockproof.readtree import ReadTree
 
 _PYTHON = re.compile(r"python(3(\.\d+)?)?t?(w?\.exe)?")
 _SUPPORT = re.compile(r"([aA]ctivate|deactivate)(\.(bat|csh|fish|nu|ps1|xsh))?|activate_this\.py|pydoc\.bat")
-_LIBRARY = re.compile(r"lib/python(3\.\d+t?)/")
-# What Python makes of a source, as against a module of that name: `x.cpython-312.pyc`, `x.cpython-312.opt-1.pyc`.
-_TAGGED = re.compile(r"[^/]+\.[\w-]+(\.opt-\w+)?\.pyc")
 _ROOT_FILES = frozenset(("pyvenv.cfg", "CACHEDIR.TAG", ".gitignore", ".lock"))
 _ORIGIN_FILES = frozenset(("direct_url.json", "uv_cache.json", "uv_build.json", "provenance_url.json"))
 _INSTALLER_FILES = _ORIGIN_FILES | {"RECORD", "INSTALLER", "REQUESTED"}
-
-
-class ReadTree(Protocol):
-    """What `reader.read_tree` gives."""
-
-    @property
-    def root(self) -> str:
-        """The folder that was read, as it was named."""
-
-    @property
-    def real_root(self) -> str:
-        """The same without links."""
-
-    @property
-    def files(self) -> Mapping[str, tuple[str, int, int, object]]:
-        """Path to sha256, size, mode and more."""
-
-    @property
-    def links(self) -> Mapping[str, str]:
-        """Path to target."""
-
-    @property
-    def resolved(self) -> Mapping[str, str]:
-        """For links in the scripts folder: path to where the chain ends."""
-
-    @property
-    def empty(self) -> Sequence[str]:
-        """Folders without entries."""
-
-    @property
-    def special(self) -> Sequence[str]:
-        """FIFOs, sockets, devices."""
-
-    @property
-    def texts(self) -> Mapping[str, bytes]:
-        """The bytes of files that decide about others."""
-
-
-def layout_of(tree: ReadTree) -> Layout:
-    """The layout of the environment that was read: by its pyvenv.cfg, else by the folders it has.
-
-    Raises UsageError where neither says which Python it is of.
-    """
-    version = python_of_pyvenv(parse_pyvenv(_text(tree, "pyvenv.cfg")))
-    folders = {match[1] for path in (*tree.files, *tree.links, *tree.empty) if (match := _LIBRARY.match(path))}
-    if not re.fullmatch(r"3\.\d+(\.\w+)*", version):
-        version = min(folders, default="").removesuffix("t")
-    if not version:
-        raise UsageError(
-            "this environment can't be read", where=tree.root, why="neither pyvenv.cfg nor a folder lib/pythonX.Y says "
-            "which Python it is of", remedy="make it again",
-        )  # fmt: skip
-    if any(path.startswith("Scripts/") for path in tree.files):
-        return layout_for(version, "windows")
-    free_threaded = f"{'.'.join(version.split('.')[:2])}t" in folders
-    return layout_for(version + ("t" if free_threaded else ""), "linux")
-
-
-def is_bytecode(path: str) -> bool:
-    """Whether a file is bytecode that Python made of a source beside its `__pycache__` folder."""
-    folder, _, name = path.rpartition("/")
-    return folder.rpartition("/")[2] == "__pycache__" and _TAGGED.fullmatch(name) is not None
-
-
-def bytecode_of(tree: ReadTree) -> list[tuple[str, str]]:
-    """The (bytecode, source) pairs of files in `__pycache__` folders, as paths below the root; source "" where gone."""
-    pairs = []
-    for path in tree.files:
-        if path.endswith(".pyc") and is_bytecode(path):
-            folder, _, name = path.rpartition("/")
-            source = f"{folder.rpartition('/')[0]}/{name.partition('.')[0]}.py"
-            pairs.append((path, source if source in tree.files else ""))
-    return pairs
 
 
 def observe(
@@ -125,19 +50,6 @@ def observe(
     layer is missing and the environment stays unproven.
     """
     return _Observation(tree, layout_of(tree)).fingerprint(bytecode, interpreter, interpreter_layer)
-
-
-@lru_cache(maxsize=4096)
-def _record_rows(record: bytes) -> list[tuple[str, str | None, bool]]:
-    """RECORD's rows as (path, sha256 in hexadecimal, whether the path is plain); environments share most of them."""
-    return [
-        (path, hex_of_record_hash(field) if field else None, not (path.startswith("/") or "//" in path or "./" in path))
-        for path, field, _size in parse_record(record)
-    ]
-
-
-def _text(tree: ReadTree, path: str) -> str:
-    return tree.texts.get(path, b"").decode("utf-8", "surrogateescape")
 
 
 class _Observation:
@@ -165,7 +77,7 @@ class _Observation:
         self._place_links()
         self._check_bytecode(bytecode)
         total, distributions = self._distributions()
-        self._check_ownership()
+        self.findings += ownership_findings(self.groups, self.facts)
         startup = self._startup()
         layers = {
             "set": set_digest((dist.name, dist.version) for dist in distributions),
@@ -258,7 +170,7 @@ class _Observation:
 
     def _check_installer_file(self, path: str, name: str) -> None:
         logical = self.layout.logical(path)
-        text = _text(self.tree, path)
+        text = text_of(self.tree, path)
         if name == "INSTALLER" and not re.fullmatch(r"[\w.+-]{1,64}\s*", text):
             self._find("installer-file", logical, "is not one word")
         elif name == "REQUESTED" and text.strip():
@@ -297,7 +209,8 @@ class _Observation:
                 self._find("twin-distributions", self.layout.logical(path), f"is a second {canonical}")
                 canonical = f"{canonical}#{folder.rpartition('/')[2]}"
             identities[canonical] = (version, folder)
-            self.groups[canonical] = self._recorded(folder)
+            self.groups[canonical], wrong = recorded_files(folder, self.tree, self.layout, self.facts)
+            self.findings += wrong
         (total, digests), roots = files_digests(self.facts, self.groups), owned_roots(self.groups)
         distributions = tuple(
             Distribution(name=name, version=version, files=digests[name], roots=roots[name])
@@ -305,54 +218,8 @@ class _Observation:
         )
         return total, distributions
 
-    def _recorded(self, dist_info: str) -> list[str]:
-        """The logical paths of the files that a distribution's RECORD lists and that are there; RECORD is checked."""
-        record = f"{dist_info}/RECORD"
-        where = self.layout.logical(record)
-        if record not in self.tree.texts:
-            self._find("record-missing", where, "is not there: its distribution's files belong to nothing")
-            return []
-        try:
-            rows = _record_rows(self.tree.texts[record])
-        except ValueError as error:
-            self._find("record-unreadable", where, f"is no CSV: {error}")
-            return []
-        site = self.layout.site + "/"
-        files, facts = self.tree.files, self.facts
-        owned: dict[str, None] = {}
-        for row, digest, plain in rows:
-            path = site + row if plain else posixpath.normpath(site + row.replace("\\", "/"))
-            if not plain and (path.startswith(("../", "/")) or row.startswith("/")):
-                self._find("record-escape", where, f"has a row that leaves the environment: {row}")
-                continue
-            logical = "site/" + row if plain else self.layout.logical(path)
-            fact = files.get(path)
-            if fact is None:
-                if not row.endswith(".pyc") and path not in self.tree.links:
-                    self._find("record-ghost", logical, f"is a row of {where} without a file")
-            elif digest is not None and digest != fact[0] and path != record and self._is_plain(logical):
-                self._find("record-hash", logical, f"is not what {where} says")
-            if logical in facts:
-                owned[logical] = None
-        return list(owned)
-
-    def _is_plain(self, logical: str) -> bool:
-        """Whether a file is compared as it is; wrappers and scripts are, without the path that they name."""
-        fact = self.facts.get(logical)
-        return fact is None or fact.kind == "f"
-
-    def _check_ownership(self) -> None:
-        owners: dict[str, str] = {}
-        for owner, paths in self.groups.items():
-            for path in paths:
-                if path in owners:
-                    self._find("owned-twice", path, f"is in the RECORD of {owners[path]} and of {owner}", "note")
-                owners[path] = owner
-        for path in self.facts.keys() - owners.keys():
-            self._find("unowned", path, "is owned by nothing")
-
     def _startup(self) -> list[str]:
-        keys = parse_pyvenv(_text(self.tree, "pyvenv.cfg"))
+        keys = parse_pyvenv(text_of(self.tree, "pyvenv.cfg"))
         actual = self.interpreter.get("version", "").removesuffix("t")
         if actual and python_of_pyvenv(keys) != actual:
             self._find(

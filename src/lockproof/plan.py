@@ -12,7 +12,7 @@ from lockproof.locks.pylock import file_urls
 from lockproof.platforms import compatible_tags, marker_environment, parse_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from packaging.markers import Environment
@@ -29,18 +29,34 @@ _COVER = "Make the lock again so that it covers this Python and platform."
 _LEAVE_OUT = "Or leave the cell out (cells: exclude)."
 
 
-def plan_cells(lock: Lock, cells: Sequence[Cell]) -> tuple[Plan, ...]:
+def plan_cells(lock: Lock, cells: Sequence[Cell], missing: Mapping[int, LockError] | None = None) -> tuple[Plan, ...]:
     """One plan a cell, in their order, each the selection that PEP 751 prescribes for that cell, wheels only.
 
     `packaging.pylock.Pylock.select` selects, with the cell's own markers and tags and never those of this
-    process. `cell.groups` takes the place of the lock's default groups; None leaves them. Raises LockError,
-    or a ProblemsError of several, telling all that is wrong for all cells: a lock that excludes a cell,
-    unknown extras and groups, two entries of one distribution, and distributions without a wheel for a cell.
+    process. `cell.groups` takes the place of the lock's default groups; None leaves them. `missing` says why
+    packages have no files, by their index: it matters for the cells that select them. Raises LockError, or a
+    ProblemsError of several, telling all that is wrong for all cells: a lock that excludes a cell, unknown
+    extras and groups, two entries of one distribution, and distributions without a wheel for a cell.
     """
-    planner = _Planner(lock)
+    planner = _Planner(lock, missing or {})
     plans = [plan for cell in cells if (plan := planner.plan(cell))]
     raise_together(planner.problems())
     return tuple(plans)
+
+
+def selected_packages(lock: Lock, cells: Sequence[Cell], among: Iterable[int]) -> set[int]:
+    """Those of some packages, by their index, that the marker of at least one cell selects (PEP 751).
+
+    A marker that has no answer selects nothing here: `plan_cells` tells it.
+    """
+    indexes = list(among)
+    if not indexes:
+        return set()
+    environments = [
+        _names_too(lock, cell, marker_environment(parse_python(cell.python), cell.platform)) for cell in cells
+    ]
+    packages = lock.pylock.packages
+    return {index for index in indexes if any(_selects(packages[index], names) for names in environments)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -56,10 +72,11 @@ class _Refusal:
 class _Planner:
     """Plans cell after cell, parsing each wheel name and making each platform's tags once."""
 
-    def __init__(self, lock: Lock) -> None:
+    def __init__(self, lock: Lock, missing: Mapping[int, LockError]) -> None:
         import packaging  # late: packaging takes 80 ms
 
         self._lock = lock
+        self._missing = missing
         self._selector = f"packaging {packaging.__version__}"
         self._narrowed: dict[tuple[str, Platform], tuple[Pylock, list[Tag], Environment]] = {}
         self._refused: dict[_Refusal, list[str]] = {}
@@ -123,7 +140,7 @@ class _Planner:
         for package, file in selected:
             index = index_of[id(package)]
             if not isinstance(file, PackageWheel):
-                self._refuse(cell, _hole(self._lock, index))
+                self._refuse(cell, _hole(self._lock, index, self._missing.get(index)))
             elif isinstance(artifact := _artifact(self._lock, index, file), Artifact):
                 artifacts.append(artifact)
             else:
@@ -146,7 +163,7 @@ def _narrowed(
 ) -> Package:
     from packaging.pylock import PackageSdist  # late, as above
 
-    if not package.wheels:
+    if not package.wheels and package.sdist:
         return package
     fitting = [wheel for wheel, tags in wheels if not tags.isdisjoint(supported)]
     stand_in = package.sdist or PackageSdist(name="no wheel fits", hashes={})
@@ -177,13 +194,15 @@ def _whole(what: str, why: str, remedy: str = _AGAIN) -> _Refusal:
     return _Refusal(index=-1, what=what, why=why, remedy=remedy)
 
 
-def _hole(lock: Lock, index: int) -> _Refusal:
-    """A distribution without a wheel: told with the wheels that the lock has."""
+def _hole(lock: Lock, index: int, missing: LockError | None) -> _Refusal:
+    """A distribution without a wheel: told with the wheels that the lock has, or why it has no files."""
+    if missing:
+        return _Refusal(index=index, what=missing.what, why=missing.why, remedy=f"{missing.remedy} {_LEAVE_OUT}")
     package = lock.pylock.packages[index]
     version = f" {package.version}" if package.version else ""
     why = "what an sdist builds has no hash in the lock"
     if not package.wheels:
-        why = f"it has only an sdist, and {why}"
+        why = f"it has only an sdist, and {why}" if package.sdist else "it has no file"
     else:
         why = f"its wheels are for {_told_tags(package.wheels)}{f'; {why}' if package.sdist else ''}"
     remedy = f"{INSTALLABLE_ADVICE} {_LEAVE_OUT}"
@@ -229,11 +248,28 @@ def _as_mapping(environment: Environment) -> dict[str, str | AbstractSet[str]]:
     return cast("dict[str, str | AbstractSet[str]]", dict(environment.items()))
 
 
+def _names_too(lock: Lock, cell: Cell, environment: Environment) -> dict[str, str | AbstractSet[str]]:
+    """What the markers of packages are evaluated with: the cell's extras and groups too."""
+    groups = (lock.pylock.default_groups or ()) if cell.groups is None else cell.groups
+    return {
+        **_as_mapping(environment),
+        "extras": frozenset(cell.extras),
+        "dependency_groups": frozenset(groups),
+    }
+
+
+def _selects(package: Package, names: dict[str, str | AbstractSet[str]]) -> bool:
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName  # late, as above
+
+    try:
+        return package.marker is None or package.marker.evaluate(names, context="lock_file")
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return False
+
+
 def _clashes(lock: Lock, cell: Cell, environment: Environment) -> list[_Refusal]:
     """All reasons for which `select` refuses packages; it tells the first only."""
-    groups = (lock.pylock.default_groups or ()) if cell.groups is None else cell.groups
-    names = {"extras": frozenset(cell.extras), "dependency_groups": frozenset(groups)}
-    evaluated = {**_as_mapping(environment), **names}
+    evaluated = _names_too(lock, cell, environment)
     python = environment["python_full_version"]
     seen: dict[str, int] = {}
     found = []

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lockproof.download import Downloader
     from lockproof.index import Index
     from lockproof.interpreters import Discovery, Interpreter
+    from lockproof.lockfile import LoadedLock
     from lockproof.locks import IndexOptions, Lock
     from lockproof.matrix import Cell, Spec
     from lockproof.preparation import Fetching, Job
@@ -87,11 +88,15 @@ class Project:
 
     @cached_property
     def lock(self) -> Lock:
-        """The lock in its normal form."""
+        """The lock in its normal form, with the files that the cells last planned need, or else all cells."""
+        return self._load_lock(self.cells).lock
+
+    def _load_lock(self, cells: Sequence[Cell]) -> LoadedLock:
         from lockproof.lockfile import load_lock
 
         return load_lock(
             self.matrix_path.parent / self.spec.lock,
+            cells,
             folder_for_cache=self.places.cache / "locks",
             index_factory=self._make_index,
             environ=self.environ,
@@ -124,7 +129,8 @@ class Project:
         """One plan a cell; raises all that is wrong with the lock for any of them."""
         from lockproof.plan import plan_cells
 
-        return plan_cells(self.lock, cells)
+        self.lock, missing = self._load_lock(cells)
+        return plan_cells(self.lock, cells, missing)
 
     def interpreters(self, cells: Sequence[Cell]) -> dict[str, Interpreter | LockproofError]:
         """The interpreter of each exact Python that the cells need here, or why there is none."""

@@ -188,9 +188,7 @@ def read_tree(
             elif entry.is_symlink():
                 target = None if followed else _target_below(entry.path, follow)
                 if target is None:
-                    tree.links[path] = os.readlink(entry.path)
-                    if path.startswith(("bin/", "Scripts/")):
-                        tree.resolved[path] = os.path.realpath(entry.path)
+                    _take_link(tree, path, entry.path)
                 elif os.path.isdir(target):
                     pending.append((target, path + "/", True))
                 else:
@@ -217,6 +215,12 @@ def _target_below(link: str, follow: Optional[str]) -> Optional[str]:
         return None
     target = os.path.realpath(link)
     return target if target.startswith(follow + os.sep) and os.path.exists(target) else None
+
+
+def _take_link(tree: Tree, path: str, link: str) -> None:
+    tree.links[path] = os.readlink(link)
+    if path.startswith(("bin/", "Scripts/")):
+        tree.resolved[path] = os.path.realpath(link)
 
 
 def _take(

@@ -157,7 +157,7 @@ class Runner:
         return outcome
 
     def _run_contested_alone(self, jobs: Sequence[tuple[Cell, Job]]) -> None:
-        """Run cells again, one at a time, whose mismatch may be another cell's doing.
+        """Run cells again, one at a time, whose mismatch may be another cell's doing, or another's theirs.
 
         Cells that ran at the same time share files through hard links, so an edit by one shows in all. Alone, in a
         new environment, each shows what it does itself.
@@ -166,7 +166,7 @@ class Runner:
             return
         for cell, job in jobs:
             outcome = self._outcomes.get(cell.id)
-            if outcome is None or not _is_contested(outcome, jobs):
+            if outcome is None or not (_is_contested(outcome, jobs) or cell.id in self._cells.suspects):
                 continue
             self._listener.note(f"{cell.id}: run again alone: a file that it shares with other cells was changed")
             self._done(self._cells.run(job))

@@ -23,23 +23,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockproof.digests import record_hash
+from lockproof.entryfiles import INSTALLER, installer_files, manifest_from_json, manifest_to_json, static_record
 from lockproof.errors import HashMismatchError, LockproofError, UnavailableError
-from lockproof.fingerprint import FileFact, Finding
-from lockproof.launchers import EntryPointScript
-from lockproof.manifest import LandingFile, LandingScript, Manifest
 from lockproof.reader import ChangedDuringRead, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lockproof.artifacts import Artifact
+    from lockproof.entryfiles import Added
+    from lockproof.manifest import Manifest
 
-INSTALLER = b"lockproof\n"
-_FORMAT = 2
-
-# (logical path, sha256) of INSTALLER and RECORD, which every installer writes itself.
-Added = list[tuple[str, str]]
 # What makes an entry: (archive, file name, sha256, place).
 Add = Callable[[Path, str, str, Path], None]
 # (device, inode) to ((size, mtime_ns, ctime_ns), sha256): bytes that were hashed while the file looked like this.
@@ -154,13 +148,13 @@ class StoreEntry:
         from lockproof.unpack import reread  # zipfile is needed by damaged entries only
 
         member = next(script.member for script in self.manifest.scripts if script.path == path)
-        write_atomically(Path(self.tree, path), reread(self.archive, member), 0o555)
+        write_atomically(Path(self.tree, path), reread(self.archive, self.manifest.sha256, member), 0o555)
 
     def _original(self, path: str) -> bytes:
         from lockproof.unpack import reread  # zipfile is needed by damaged entries only
 
         if path in self._members:
-            return reread(self.archive, self._members[path])
+            return reread(self.archive, self.manifest.sha256, self._members[path])
         return static_record(self.manifest) if path.endswith("/RECORD") else INSTALLER
 
 
@@ -168,29 +162,6 @@ def _folders_above(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path
-
-
-def installer_files(manifest: Manifest) -> Added:
-    """(logical path, sha256) of the two files that we add to a wheel's own: INSTALLER, and RECORD's rows for site."""
-    folder = f"site/{manifest.dist_info}"
-    return [
-        (f"{folder}/INSTALLER", hashlib.sha256(INSTALLER).hexdigest()),
-        (f"{folder}/RECORD", hashlib.sha256(static_record(manifest)).hexdigest()),
-    ]
-
-
-def static_record(manifest: Manifest) -> bytes:
-    """The rows of RECORD that are the same in every environment: those of files in site-packages."""
-    rows = [(file.path[5:], record_hash(file.sha256), file.size) for file in manifest.files if file.path[:5] == "site/"]
-    installer = record_hash(hashlib.sha256(INSTALLER).hexdigest())
-    rows.append((f"{manifest.dist_info}/INSTALLER", installer, len(INSTALLER)))
-    lines = [f"{quoted(path)},{digest},{size}\n" for path, digest, size in sorted(rows)]
-    return "".join([*lines, f"{manifest.dist_info}/RECORD,,\n"]).encode("utf-8", "surrogateescape")
-
-
-def quoted(path: str) -> str:
-    """A path as a CSV field."""
-    return '"' + path.replace('"', '""') + '"' if any(sign in path for sign in ',"\r\n') else path
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
@@ -334,33 +305,3 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def manifest_to_json(manifest: Manifest) -> bytes:
-    """A manifest as it lies in the store."""
-    fields = {field: getattr(manifest, field) for field in manifest.__slots__}
-    return json.dumps({"format": _FORMAT, "added": installer_files(manifest), **fields}).encode()
-
-
-def manifest_from_json(content: bytes) -> tuple[Manifest, Added]:
-    """Read a manifest back, and what is added to its files; ValueError for anything else."""
-    try:
-        data = json.loads(content)
-        if data.pop("format") != _FORMAT:
-            raise ValueError("another format")
-        added = [(str(path), str(sha256)) for path, sha256 in data["added"]]
-        manifest = Manifest(
-            name=str(data["name"]),
-            version=str(data["version"]),
-            filename=str(data["filename"]),
-            sha256=str(data["sha256"]),
-            dist_info=str(data["dist_info"]),
-            files=tuple(LandingFile(*row) for row in data["files"]),
-            scripts=tuple(LandingScript(row[0], row[1], row[2], FileFact(*row[3])) for row in data["scripts"]),
-            launchers=tuple(EntryPointScript(*row) for row in data["launchers"]),
-            startup=tuple(map(str, data["startup"])),
-            findings=tuple(Finding(*row) for row in data["findings"]),
-        )
-    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise ValueError(f"no manifest: {error}") from error
-    return manifest, added

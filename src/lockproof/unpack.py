@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from lockproof.errors import LockError, LockproofError
+from lockproof.errors import LockError, UnavailableError
 from lockproof.manifest import Manifest, Member, WheelContents, check_member_name, read_manifest, wants_text
 
 if TYPE_CHECKING:
@@ -176,10 +176,25 @@ def _settle(manifest: Manifest, loose: Path, tree: Path) -> None:
         os.rename(f"{loose}/{member}", target)  # noqa: PTH104
 
 
-def reread(archive: Path, member: str) -> bytes:
-    """One member's bytes, to heal a store file with; LockproofError where the archive can't give them any more."""
+def check_archive(archive: Path, sha256: str) -> None:
+    """Make sure that a wheel in the store still is the locked file; UnavailableError where it isn't."""
     try:
-        with zipfile.ZipFile(archive) as opened:
-            return opened.read(member)
-    except (zipfile.BadZipFile, KeyError, OSError, zlib.error) as error:
-        raise LockproofError("a wheel in the store can't be read", where=str(archive), why=str(error)) from error
+        with archive.open("rb") as stream:
+            right = hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+        why = "its sha256 is no longer the locked one"
+    except OSError as error:
+        right, why = False, error.strerror or str(error)
+    if not right:
+        raise UnavailableError(
+            "a wheel in the store is damaged",
+            where=str(archive),
+            why=why,
+            remedy=f"remove the folder {archive.parent}: the wheel will be fetched again",
+        )
+
+
+def reread(archive: Path, sha256: str, member: str) -> bytes:
+    """One member's bytes, to heal a store file with; UnavailableError where the archive isn't the locked file."""
+    check_archive(archive, sha256)
+    with zipfile.ZipFile(archive) as opened:
+        return opened.read(member)

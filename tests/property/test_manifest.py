@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lockproof.compare import attributed
+from lockproof.entryfiles import manifest_from_json, manifest_to_json
 from lockproof.manifest import check_member_name
-from lockproof.store import Store, manifest_from_json, manifest_to_json
+from lockproof.store import Store
 from support.environments import make, observed, predicted, stored
 from support.wheels import make_wheel
 

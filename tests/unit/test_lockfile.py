@@ -10,12 +10,15 @@ import pytest
 
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError, UnavailableError
-from lockproof.lockfile import describe_index, detect_format, load_lock
+from lockproof.lockfile import LoadedLock, describe_index, detect_format, load_lock
 from lockproof.locks import IndexOptions
-from support.lockdata import DATA, HEAD, FakeIndex, hex_of, listed, package
+from support.lockdata import DATA, HEAD, FakeIndex, cell, hex_of, listed, package
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lockproof.locks import Lock
+    from lockproof.matrix import Cell
 
 WHEEL = "demo-1.0-py3-none-any.whl"
 PYLOCK = HEAD + package("demo", WHEEL)
@@ -27,9 +30,20 @@ def index() -> FakeIndex:
     return FakeIndex(files={("demo", "1.0"): [listed(WHEEL, size=3), listed("demo-1.0.tar.gz")]})
 
 
-def load(path: Path, index: FakeIndex, cache: Path | None = None, host: str = "") -> Lock:
+def loaded(
+    path: Path, index: FakeIndex, cache: Path | None = None, host: str = "", cells: Sequence[Cell] = (cell(),)
+) -> LoadedLock:
     folder = cache or path.parent / "cache"
-    return load_lock(path, folder_for_cache=folder, index_factory=index, environ={"HOST": host})
+    return load_lock(path, cells, folder_for_cache=folder, index_factory=index, environ={"HOST": host})
+
+
+def load(
+    path: Path, index: FakeIndex, cache: Path | None = None, host: str = "", cells: Sequence[Cell] = (cell(),)
+) -> Lock:
+    """The lock, of which nothing is missing."""
+    lock, missing = loaded(path, index, cache, host, cells)
+    assert missing == {}
+    return lock
 
 
 def write(path: Path, text: str) -> Path:
@@ -155,17 +169,78 @@ def test_what_the_index_raises_is_passed_on(tmp_path: Path) -> None:
 
     path = write(tmp_path / "requirements.txt", REQUIREMENTS)
     with pytest.raises(UnavailableError, match="no network"):
-        load_lock(path, folder_for_cache=tmp_path, index_factory=factory, environ={})
+        load_lock(path, [cell()], folder_for_cache=tmp_path, index_factory=factory, environ={})
 
 
 def test_an_unmatched_pin_names_the_index_without_its_password(tmp_path: Path) -> None:
     text = "-i https://user:s3cret@index.invalid/simple?token=s3cret\n" + REQUIREMENTS
-    with pytest.raises(LockError) as caught:
-        load(write(tmp_path / "requirements.txt", text), FakeIndex(files={}))
+    _, missing = loaded(write(tmp_path / "requirements.txt", text), FakeIndex(files={}))
 
-    assert caught.value.where == f"{tmp_path.as_posix()}/requirements.txt:2"
-    assert "@index.invalid/simple" in caught.value.why
-    assert "s3cret" not in str(caught.value)
+    assert list(missing) == [0]
+    assert missing[0].where == f"{tmp_path.as_posix()}/requirements.txt:2"
+    assert "@index.invalid/simple" in missing[0].why
+    assert "s3cret" not in str(missing[0])
+
+
+ELSEWHERE = "extra-1.0-py3-none-any.whl"
+FOR_WINDOWS = f"extra==1.0 ; sys_platform == 'win32' --hash=sha256:{hex_of(ELSEWHERE)}\n"
+
+
+def test_only_what_a_cell_selects_is_asked_of_the_index(tmp_path: Path, index: FakeIndex) -> None:
+    path = write(tmp_path / "requirements.txt", FOR_WINDOWS + REQUIREMENTS)
+    first, second = load(path, index), load(path, index)
+
+    assert first == second
+    assert [len(package.wheels or ()) for package in first.pylock.packages] == [0, 1]
+    assert index.asked == [("demo", "1.0")]
+
+
+def test_what_is_missing_is_asked_again_when_a_cell_needs_it(tmp_path: Path, index: FakeIndex) -> None:
+    path = write(tmp_path / "requirements.txt", FOR_WINDOWS + REQUIREMENTS)
+    both = (cell(), cell(platform="windows-x86_64"))
+    for _ in range(2):
+        _, missing = loaded(path, index, cells=both)
+        assert {index: error.what for index, error in missing.items()} == {
+            0: "the index has no file of extra==1.0 under its 1 locked hashes"
+        }
+    assert load(path, index).pylock.packages[1].wheels  # a cell that doesn't need it asks nothing
+    assert index.asked == [("extra", "1.0"), ("demo", "1.0"), ("extra", "1.0")]
+
+    index.files = {**index.files, ("extra", "1.0"): [listed(ELSEWHERE)]}
+    for _ in range(2):
+        lock, missing = loaded(path, index, cells=both)
+        assert missing == {}
+        assert [len(package.wheels or ()) for package in lock.pylock.packages] == [1, 1]
+    assert index.asked[3:] == [("extra", "1.0")]
+
+
+def test_an_index_that_cannot_be_reached_stops_only_the_cells_that_need_it(tmp_path: Path, index: FakeIndex) -> None:
+    def unreachable(options: IndexOptions) -> FakeIndex:
+        raise UnavailableError("no network")
+
+    path = write(tmp_path / "requirements.txt", FOR_WINDOWS + REQUIREMENTS)
+    cache, windows = tmp_path / "cache", cell(platform="windows-x86_64")
+    known = load(path, index)
+
+    assert load_lock(path, [cell()], folder_for_cache=cache, index_factory=unreachable, environ={}).lock == known
+    with pytest.raises(UnavailableError, match="no network"):
+        load_lock(path, [cell(), windows], folder_for_cache=cache, index_factory=unreachable, environ={})
+
+
+def test_pins_of_one_version_keep_what_each_of_them_found(tmp_path: Path, index: FakeIndex) -> None:
+    other = "demo-1.0-cp39-cp39-win32.whl"
+    windows = f"demo==1.0 ; sys_platform == 'win32' --hash=sha256:{hex_of(other)}\n"
+    linux = REQUIREMENTS.replace("==1.0", "==1.0 ; sys_platform == 'linux'")
+    path = write(tmp_path / "requirements.txt", linux + windows)
+    load(path, index)
+    index.files = {("demo", "1.0"): [listed(other)]}  # as an index that was asked for one hash only
+    lock, missing = loaded(path, index, cells=[cell(platform="windows-x86_64")])
+
+    assert missing == {}
+    assert [[wheel.filename for wheel in package.wheels or ()] for package in lock.pylock.packages] == [
+        [WHEEL],
+        [other],
+    ]
 
 
 def test_a_pylock_with_one_name_for_several_hashes_is_completed_by_the_index(tmp_path: Path) -> None:
@@ -187,7 +262,8 @@ def test_a_pylock_with_one_name_for_several_hashes_is_completed_by_the_index(tmp
             for (name, version), filenames in lock_files.items()
         }
     )
-    lock = load(path, index)
+    cells = [cell(groups=("dev",))]
+    lock = load(path, index, cells=cells)
 
     expected = lock_files | {("pyenchant", "3.3.0"): lock_files["pyenchant", "3.3.0"][::-1]}
     for found in lock.pylock.packages:
@@ -201,7 +277,7 @@ def test_a_pylock_with_one_name_for_several_hashes_is_completed_by_the_index(tmp
     ]
     assert lock.notes[-1].endswith("which files they are: alabaster, arpeggio, jaraco-classes, pyenchant, pytz")
     assert index.options == [IndexOptions()]  # the index that is configured, not the one the lock names
-    assert load(path, index) == lock
+    assert load(path, index, cells=cells) == lock
     assert len(index.options) == 1
 
 

@@ -8,7 +8,7 @@ from packaging.pylock import PackageWheel
 
 from lockproof.errors import LockError, ProblemsError
 from lockproof.locks import IndexOptions
-from lockproof.locks.matching import contradicted_pins, matching_files, to_pylock
+from lockproof.locks.matching import contradicted_pins, matching_files, to_pylock, unmatched_error
 from lockproof.locks.pylock import read_pylock
 from lockproof.locks.requirements import Pin, RequirementsFile, parse_requirements
 from support.lockdata import DATA, FOLDER, File, hex_of, listed
@@ -265,7 +265,7 @@ def test_the_listed_files_under_a_pins_hashes_become_a_package() -> None:
             listed("demo-1.0-cp39-cp39-linux_x86_64.whl"),
         ]
     }
-    lock = to_pylock(requirements, listing, sha256=A, asked="x", folder=FOLDER)
+    lock = to_pylock(requirements, listing, sha256=A, folder=FOLDER)
 
     assert (lock.path, lock.kind, lock.sha256, lock.places, lock.lines, lock.folder) == (
         "requirements.txt",
@@ -334,7 +334,7 @@ def test_wheels_stand_in_one_order_whatever_the_index_says() -> None:
     orders = [
         [(wheel.filename, wheel.hashes["sha256"]) for wheel in lock.pylock.packages[0].wheels or ()]
         for offered in (files, files[::-1])
-        for lock in [to_pylock(requirements, {("demo", "1.0"): offered}, sha256="", asked="", folder=FOLDER)]
+        for lock in [to_pylock(requirements, {("demo", "1.0"): offered}, sha256="", folder=FOLDER)]
     ]
 
     assert orders[0] == orders[1]
@@ -347,12 +347,22 @@ def test_wheels_stand_in_one_order_whatever_the_index_says() -> None:
     ]
 
 
-def test_pins_without_a_file_are_all_told_with_what_the_index_has() -> None:
-    requirements = RequirementsFile(path="r", pins=(pin("demo", "1.0", 3, A, B), pin("gone", "2", 9)))
+def test_a_pin_without_a_file_is_a_package_without_files() -> None:
+    requirements = RequirementsFile(
+        path="r", pins=(pin("demo", "1.0", 3, A), pin("gone", "2", 9, marker="os_name=='x'"))
+    )
+    lock = to_pylock(requirements, {("demo", "1.0"): [listed(WHEEL, A)]}, sha256="", folder=FOLDER)
+
+    assert [
+        (found.name, str(found.marker), len(found.wheels or ()), found.sdist) for found in lock.pylock.packages
+    ] == [("demo", "None", 1, None), ("gone", 'os_name == "x"', 0, None)]
+    assert lock.places == ("requirements.txt:3", "requirements.txt:9")
+
+
+def test_a_pin_without_a_file_is_told_with_what_the_index_has() -> None:
     many = [listed(f"demo-1.0-cp3{number}-none-any.whl", None) for number in range(10)]
-    with pytest.raises(ProblemsError) as caught:
-        to_pylock(requirements, {("demo", "1.0"): many}, sha256="", asked="https://index.invalid", folder=FOLDER)
-    first, second = caught.value.problems
+    first = unmatched_error(pin("demo", "1.0", 3, A, B), many, "https://index.invalid")
+    second = unmatched_error(pin("gone", "2", 9), [], "https://index.invalid")
 
     assert first.where == "requirements.txt:3"
     assert first.what == "the index has no file of demo==1.0 under its 2 locked hashes"

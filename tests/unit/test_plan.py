@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import packaging
@@ -14,12 +15,12 @@ from lockproof.errors import LockError, ProblemsError
 from lockproof.locks.matching import to_pylock
 from lockproof.locks.pylock import read_pylock
 from lockproof.locks.requirements import Pin, RequirementsFile
-from lockproof.plan import plan_cells
+from lockproof.plan import plan_cells, selected_packages
 from lockproof.platforms import compatible_tags, marker_environment, parse_python
 from support.lockdata import DATA, FOLDER, HEAD, cell, entry, hex_of, listed, package, pylock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lockproof.locks import Lock
     from lockproof.matrix import Cell
@@ -32,10 +33,12 @@ def planned(lock: Lock, *cells: Cell) -> list[list[str]]:
     return [[artifact.filename for artifact in plan.artifacts] for plan in plan_cells(lock, cells)]
 
 
-def told(lock: Lock, cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
+def told(
+    lock: Lock, cells: Sequence[Cell], missing: Mapping[int, LockError] | None = None
+) -> list[tuple[str, str, str]]:
     """Where, what and why, of every problem."""
     with pytest.raises((LockError, ProblemsError)) as caught:
-        plan_cells(lock, cells)
+        plan_cells(lock, cells, missing)
     error = caught.value
     problems = error.problems if isinstance(error, ProblemsError) else [error]
     assert all(isinstance(problem, LockError) and problem.remedy for problem in problems)
@@ -179,7 +182,7 @@ def requirements(marker: str = "", *more: Pin) -> Lock:
     )
     files = {("demo", "1.0"): [listed(PURE)], ("demo", "2.0"): [listed("demo-2.0-py3-none-any.whl")]}
     file = RequirementsFile(path="r.txt", pins=(one, *more))
-    return to_pylock(file, files, sha256="", asked="", folder=FOLDER)
+    return to_pylock(file, files, sha256="", folder=FOLDER)
 
 
 def test_a_requirements_lock_has_no_extras_and_groups() -> None:
@@ -210,7 +213,6 @@ def test_the_version_is_that_of_the_wheel() -> None:
         RequirementsFile(path="r.txt", pins=(pin,)),
         {("demo", "1.0"): [listed(local)]},
         sha256="",
-        asked="",
         folder=FOLDER,
     )
 
@@ -300,7 +302,7 @@ def test_a_wheel_whose_name_says_no_tags_fits_nowhere() -> None:
     odd = "demo-1.0-build-py3-none-any.whl"
     pin = Pin(name="demo", version="1.0", hashes=(hex_of(odd),), file="r.txt", line=1)
     file = RequirementsFile(path="r.txt", pins=(pin,))
-    lock = to_pylock(file, {("demo", "1.0"): [listed(odd)]}, sha256="", asked="", folder=FOLDER)
+    lock = to_pylock(file, {("demo", "1.0"): [listed(odd)]}, sha256="", folder=FOLDER)
 
     assert [what for _, what, _ in told(lock, [cell()])] == ["demo 1.0 has no wheel for 3.12.1-linux-x86_64"]
 
@@ -324,6 +326,44 @@ def test_a_path_without_a_folder_is_an_error() -> None:
 
     assert (where, what) == ("pylock.toml:3", f"{PURE} can't be used for 3.12.1-linux-x86_64")
     assert "relative path" in why
+
+
+def test_a_package_without_files_matters_to_the_cells_that_select_it() -> None:
+    gone = Pin(
+        name="gone", version="2", hashes=("0" * 64,), file="r.txt", line=9, marker=Marker("sys_platform == 'win32'")
+    )
+    lock = requirements("", gone, replace(gone, name="lost", line=12, marker=None))
+    missing = {1: LockError("the index has none", why="it has x", remedy="Lock again.")}
+    linux, windows = cell(), cell(platform="windows-x86_64")
+
+    assert told(lock, [linux, windows], missing) == [
+        ("r.txt:9", "the index has none for 3.12.1-windows-x86_64", "it has x"),
+        ("r.txt:12", "lost 2 has no wheel for 3.12.1-linux-x86_64, 3.12.1-windows-x86_64", "it has no file"),
+    ]
+    assert planned(requirements("", gone), linux, cell("3.11.7")) == [[PURE], [PURE]]
+
+
+def test_packages_are_selected_by_the_markers_of_any_cell() -> None:
+    lock = pylock(
+        package("base", "base-1-py3-none-any.whl"),
+        package("win", "win-1-py3-none-any.whl", marker="sys_platform == 'win32'"),
+        package("main", "main-1-py3-none-any.whl", marker="'main' in dependency_groups"),
+        package("io", "io-1-py3-none-any.whl", marker="'fast-io' in extras"),
+        package("odd", "odd-1-py3-none-any.whl", marker="extra == 'x'"),
+        head=GROUPS,
+    )
+    every = range(5)
+
+    assert selected_packages(lock, [], every) == set()
+    assert selected_packages(lock, [cell()], every) == {0, 2}
+    assert selected_packages(lock, [cell(groups=())], every) == {0}
+    assert selected_packages(lock, [cell(), cell(platform="windows-x86_64", extras=("fast-io",))], every) == {
+        0,
+        1,
+        2,
+        3,
+    }
+    assert selected_packages(lock, [cell(platform="windows-x86_64")], [1, 3]) == {1}
 
 
 def test_no_cells_make_no_plans() -> None:

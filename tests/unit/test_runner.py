@@ -48,6 +48,7 @@ class Cells:
     ran: list[str] = field(default_factory=list)
     together: list[str] = field(default_factory=list)
     released: int = 0
+    suspects: set[str] = field(default_factory=set)
 
     def create_together(self, jobs: Sequence[Job]) -> None:
         self.together = [job.cell.id for job in jobs]
@@ -102,7 +103,7 @@ def run(
     """Run those cells; `broken` are those whose wheels can't be had."""
     cells, log = cells or Cells(), Log()
 
-    def make_job(plan: Plan, wheels: object, interpreter: object) -> Job:
+    def make_job(plan: Plan, wheels: object, interpreter: object, landings: object) -> Job:
         if plan.cell.id in (broken or {}):
             raise (broken or {})[plan.cell.id]
         return Job(cell=plan.cell, interpreter=interpreter)

@@ -17,16 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.digests import sha256_hex
+from lockproof.entryfiles import INSTALLER, manifest_from_json, manifest_to_json, static_record
 from lockproof.errors import HashMismatchError, LockError, LockproofError, UnavailableError
-from lockproof.store import (
-    INSTALLER,
-    Store,
-    manifest_from_json,
-    manifest_to_json,
-    remove_tree,
-    static_record,
-    write_atomically,
-)
+from lockproof.store import Store, remove_tree, write_atomically
 from support.environments import artifact_of, bring, stored
 from support.wheels import make_wheel
 
@@ -203,8 +196,8 @@ def test_damage_to_file_and_archive_is_an_error_that_says_what_to_do(store: Stor
     with pytest.raises(LockproofError) as caught:
         entry.verify()
     assert str(caught.value) == (
-        f"{entry.folder}: {MODULE} and the archive it came from are both damaged\n"
-        "  remove that folder: the wheel will be fetched again"
+        f"{entry.archive}: a wheel in the store is damaged: its sha256 is no longer the locked one\n"
+        f"  remove the folder {entry.folder}: the wheel will be fetched again"
     )
 
 

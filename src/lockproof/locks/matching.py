@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lockproof.errors import LockError
-from lockproof.locks import Lock, is_plain_filename, raise_together, sha256_of, wheel_name
+from lockproof.locks import Lock, is_plain_filename, sha256_of, wheel_name
 from lockproof.locks.requirements import Pin
 
 if TYPE_CHECKING:
@@ -48,16 +48,15 @@ def matching_files(pin: Pin, listed: Sequence[ListedFile]) -> tuple[ListedFile, 
     return tuple(found.values())
 
 
-def to_pylock(requirements: RequirementsFile, files: Listing, *, sha256: str, asked: str, folder: PurePath) -> Lock:
+def to_pylock(requirements: RequirementsFile, files: Listing, *, sha256: str, folder: PurePath) -> Lock:
     """The normal form of a requirements lock whose bytes have `sha256`, out of the files that an index lists.
 
-    `files` has what the index lists for each pin's (name, version); `asked` names the index in messages.
-    Raises LockError, or a ProblemsError of several, for each pin none of whose hashes is a file of the index.
+    `files` has what the index lists for each pin's (name, version). A pin none of whose hashes is a file of the
+    index becomes a package without files: it is nobody's loss as long as no cell selects it.
     """
     from packaging.pylock import Pylock  # late: packaging takes 80 ms
     from packaging.version import Version
 
-    packages = matched_packages(requirements.pins, files, asked=asked)
     lines: dict[tuple[str, str], int] = {}
     for pin in requirements.pins:
         lines.setdefault((pin.name, pin.version), pin.line)
@@ -66,20 +65,18 @@ def to_pylock(requirements: RequirementsFile, files: Listing, *, sha256: str, as
         path=requirements.path,
         kind="requirements",
         sha256=sha256,
-        pylock=Pylock(lock_version=Version("1.0"), created_by="lockproof", packages=packages),
+        pylock=Pylock(
+            lock_version=Version("1.0"), created_by="lockproof", packages=matched_packages(requirements.pins, files)
+        ),
         lines=lines,
         places=tuple(pin.where for pin in requirements.pins),
         folder=folder,
     )
 
 
-def matched_packages(pins: Sequence[Pin], files: Listing, *, asked: str) -> list[Package]:
-    """One PEP 751 package a pin, of the files that match it; raises as `to_pylock`."""
-    matched = [(pin, matching_files(pin, files.get((pin.name, pin.version), ()))) for pin in pins]
-    raise_together(
-        _unmatched(pin, files.get((pin.name, pin.version), ()), asked) for pin, found in matched if not found
-    )
-    return [_package(pin, found) for pin, found in matched]
+def matched_packages(pins: Iterable[Pin], files: Listing) -> list[Package]:
+    """One PEP 751 package a pin, of the files that match it; without files when none does."""
+    return [_package(pin, matching_files(pin, files.get((pin.name, pin.version), ()))) for pin in pins]
 
 
 def contradicted_pins(lock: Lock) -> dict[int, Pin]:
@@ -172,7 +169,8 @@ def _preference(pin: Pin) -> _Preference:
     return key
 
 
-def _unmatched(pin: Pin, listed: Sequence[ListedFile], asked: str) -> LockError:
+def unmatched_error(pin: Pin, listed: Sequence[ListedFile], asked: str) -> LockError:
+    """What to tell of a pin that no listed file matches; `asked` names the index that lists them."""
     has = [f"{file.filename} (sha256 {file.sha256 or 'not given'})" for file in listed[:_TOLD]]
     more = f" and {len(listed) - _TOLD} more" if len(listed) > _TOLD else ""
     return LockError(

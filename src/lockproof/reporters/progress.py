@@ -98,7 +98,7 @@ class Progress:
         if self.quiet and outcome.status in ("passed", "skipped"):
             return
         with self._guard:
-            shown = self.verbose or outcome.status == "failed"
+            shown = self.verbose or any(result.exit_code for result in outcome.commands)
             if shown and lines:
                 self._write(f"── {outcome.cell.id} " + "─" * max(0, 60 - len(outcome.cell.id)))
                 for line in lines:
