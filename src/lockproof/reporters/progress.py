@@ -98,7 +98,8 @@ class Progress:
         if self.quiet and outcome.status in ("passed", "skipped"):
             return
         with self._guard:
-            shown = self.verbose or any(result.exit_code for result in outcome.commands)
+            failed = outcome.status == "failed" or any(result.exit_code for result in outcome.commands)
+            shown = self.verbose or failed
             if shown and lines:
                 self._write(f"── {outcome.cell.id} " + "─" * max(0, 60 - len(outcome.cell.id)))
                 for line in lines:
