@@ -9,7 +9,8 @@ import pytest
 
 from lockproof.errors import UnavailableError
 from lockproof.installers import find_tool
-from support.projects import Project, findings_of, is_right, make_project
+from support.projects import Project, make_project
+from support.reports import findings_of, is_right
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.projects import findings_of, is_right, make_project, proof_of
+from support.projects import make_project
+from support.reports import findings_of, is_right, proof_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.projects import Project, Ran
+    from support.projects import Project
+    from support.reports import Ran
 
     RightAgain = Callable[[Project, str], None]
 

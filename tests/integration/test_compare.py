@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.projects import Project, is_right, make_project
+from support.projects import Project, make_project
+from support.reports import is_right
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.projects import Json
+    from support.reports import Json
 
 pytestmark = pytest.mark.integration
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.projects import Project, is_right, layer_of, side_of
 from support.realworld import make_real_project, pythons_of_the_lock, run_patiently
+from support.reports import is_right, layer_of, side_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.projects import Ran
+    from support.projects import Project
+    from support.reports import Ran
 
 pytestmark = pytest.mark.integration
 

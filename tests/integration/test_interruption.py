@@ -19,17 +19,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.loopback import Fault
-from support.projects import (
-    Project,
-    Ran,
-    files_below,
-    finish,
-    is_right,
-    kill_group,
-    processes_of,
-    proof_of,
-    still_running,
-)
+from support.projects import Project, files_below, finish, kill_group, processes_of, still_running
+from support.reports import Ran, is_right, proof_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.projects import Project, is_right
 from support.realworld import make_real_project, pythons_of_the_lock, run_patiently
+from support.reports import is_right
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from support.projects import Project
 
 pytestmark = pytest.mark.integration
 

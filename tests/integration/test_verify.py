@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.projects import Project, Ran, findings_of, is_right, make_project
+from support.projects import Project, make_project
+from support.reports import Ran, findings_of, is_right
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,88 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lockproof
+from support.reports import Ended, Json, Ran
 from support.wheels import make_wheel, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SOURCES = Path(lockproof.__file__).parent.parent
-Json = dict[str, object]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """How the command line ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def told(self) -> str:
-        """All that was printed."""
-        return self.out + self.err
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ran:
-    """A run with its report."""
-
-    ended: Ended
-    report: Json
-
-    @property
-    def cells(self) -> list[Json]:
-        """The report's cells."""
-        cells = self.report["cells"]
-        assert isinstance(cells, list)
-        return cells
-
-    def cell(self, part: str = "") -> Json:
-        """The one cell whose id begins with `part`."""
-        (found,) = [cell for cell in self.cells if str(cell["id"]).startswith(part)]
-        return found
-
-    @property
-    def statuses(self) -> list[str]:
-        """The statuses of the cells, in their order."""
-        return [str(cell["status"]) for cell in self.cells]
-
-
-def proof_of(cell: Json) -> Json:
-    """A cell's proof, or a part of it."""
-    proof = cell["proof"]
-    assert isinstance(proof, dict)
-    return proof
-
-
-def side_of(cell: Json, side: str = "observed") -> Json:
-    """What a cell's proof says was `predicted` or `observed`."""
-    found = proof_of(cell)[side]
-    assert isinstance(found, dict)
-    return found
-
-
-def layer_of(cell: Json, layer: str = "files") -> str:
-    """The digest of one layer that was observed."""
-    layers = side_of(cell)["layers"]
-    assert isinstance(layers, dict)
-    return str(layers[layer])
-
-
-def findings_of(found: Json) -> list[tuple[str, str]]:
-    """(code, path) of the findings of a proof that are more than notes."""
-    findings = found["findings"]
-    assert isinstance(findings, list)
-    return [(finding["code"], finding["path"]) for finding in findings if finding["level"] != "note"]
-
-
-def is_right(ran: Ran, status: str = "passed") -> None:
-    """Assert that every cell is a match, with what was predicted equal to what was observed, whole."""
-    for cell in ran.cells:
-        assert (cell["status"], proof_of(cell)["verdict"]) == (status, "match"), (cell, ran.ended.err)
-        assert side_of(cell, "predicted") == side_of(cell, "observed")
-    assert ran.cells
 
 
 @dataclass(kw_only=True)
@@ -147,6 +72,15 @@ class Project:
         for python in self.pythons:
             tag = "cp" + "".join(python.split(".")[:2])
             self.wheel("native", "1.0", {"native.py": f"TAG = {tag!r}\n"}, tag=f"{tag}-none-any")
+
+    def use_all(self) -> list[str]:
+        """Commands that use everything that the sample's wheels bring."""
+        use = self.script(
+            "import sys, plain, every, every_pure, every_plat, native, space.one, space.two",
+            "print('uses', plain.ANSWER, every.E, every_pure.P, every_plat.L, space.one.N, space.two.N)",
+            "print(native.TAG == 'cp%d%d' % sys.version_info[:2])",
+        )
+        return [use, "plain", "plain-gui", "every-script", "every-sh"]
 
     def write(self, name: str, text: str) -> Path:
         """A file of the checkout."""
@@ -361,6 +295,9 @@ def make_project(
     for part in ("interpreters", "virtualenv"):
         if warm and (warm / part).exists():
             shutil.copytree(warm / part, cache / part)
+    if warm:
+        cache.mkdir(exist_ok=True)
+        (cache / "bytecode").symlink_to(warm / "bytecode")  # a thousand links to the standard library's own
     return Project(base=base, folder=base / name, pythons=pythons, cache=cache)
 
 

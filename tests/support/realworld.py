@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.projects import Ended, Project, Ran, finish, make_project
+from support.projects import Project, finish, make_project
+from support.reports import Ended, Ran
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
