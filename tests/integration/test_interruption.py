@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-MOMENTS = 8
+MOMENTS = 20
 LONG = (
     "import os, signal, subprocess, sys",
     "ignoring = 'import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()'",
