@@ -1,7 +1,7 @@
 """Wheels unpacked by processes of their own, one a processor: threads of one Python would wait for each other.
 
 A process is told one wheel a line on stdin and answers one line on stdout, so it ends when we do, however we end. It
-gets no signal that is meant for us: what it has begun it finishes, or leaves for the next run to clear away.
+gets no signal that is meant for us; killed with us, it leaves what it has begun for the next run to clear away.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lockproof import errors
+from lockproof.joiner import die_with_parent
 from lockproof.store import add_entry
 
 # Our folder is appended, not put first: the standard library must win.
@@ -103,6 +104,7 @@ def _raise(answer: dict[str, str]) -> None:
 
 def main() -> None:
     """Unpack what stdin names until it ends."""
+    die_with_parent()
     for line in sys.stdin:
         archive, filename, sha256, place = json.loads(line)
         answer: dict[str, str] = {}

@@ -22,7 +22,7 @@ PURE = [
 EDGES = [
     "reader", "urls", "knownfiles", "probe", "probing", "buildfiles", "interpreters", "documents", "uvconfig",
     "credentials", "pipconfig", "session", "simpleapi", "index", "download", "lockfile", "unpack", "store",
-    "unpackers", "process", "bytecode", "pycache", "inspection", "joiner", "compiled", "linking", "environment",
+    "joiner", "unpackers", "process", "bytecode", "pycache", "inspection", "compiled", "linking", "environment",
     "installers", "workspace", "preparation", "cellcommands", "cellrun", "runner", "project", "reporters.__init__",
     "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit",
     "reporters.html", "commands", "cli", "__main__",
