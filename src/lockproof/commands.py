@@ -38,7 +38,7 @@ def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
     """Run the command that was parsed; its exit code."""
     folder = resolve_folder(options.directory)
     places = Places(folder=folder, matrix=options.matrix, cache=cache_folder(options.store, folder))
-    project = Project(places, os.environ)
+    project = Project(places, os.environ, offline=options.offline)
     functions: dict[str, Callable[[argparse.Namespace, Project], int]] = {
         "list": list_cells,
         "predict": predict,

@@ -51,6 +51,20 @@ class UnavailableError(LockproofError):
     exit_code = 4
 
 
+class NotFetchedError(UnavailableError):
+    """A file that is neither in the store nor on this machine, while the network must not be used (exit 4)."""
+
+    def __init__(self, filenames: Sequence[str], *, where: str = "") -> None:
+        count = "a wheel is" if len(filenames) == 1 else f"{len(filenames)} wheels are"
+        super().__init__(
+            f"{count} not in the store",
+            where=where,
+            why=f"{', '.join(filenames)}; the network is not used with --offline",
+            remedy="Run once without --offline, or name a folder that has the files as pip's find-links.",
+        )
+        self.filenames = tuple(filenames)
+
+
 class ProblemsError(LockproofError):
     """Several errors told at once; the exit code is that of the most serious one (5, then 1, 4, 2)."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lockproof.errors import LockproofError, UnavailableError
+from lockproof.errors import LockproofError, NotFetchedError, UnavailableError
 from lockproof.interpreters import find_interpreter
 from lockproof.layout import layout_for
 from lockproof.prediction import predict
@@ -141,7 +141,10 @@ def make_job(
 ) -> Job:
     """The job of one plan; `landings` is shared between the cells of a run.
 
-    Raises the error of the first wheel that could not be had, or LockError for a collision."""
+    Raises the error of the first wheel that could not be had, all at once where nothing may be fetched, or LockError
+    for a collision.
+    """
+    _refuse_missing(plan, wheels)
     entries = []
     for artifact in plan.artifacts:
         entry = wheels[artifact.sha256]
@@ -163,6 +166,12 @@ def make_job(
         landings=landings,
     )
     return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
+
+
+def _refuse_missing(plan: Plan, wheels: Mapping[str, StoreEntry | LockproofError]) -> None:
+    errors = [entry for artifact in plan.artifacts if isinstance(entry := wheels[artifact.sha256], NotFetchedError)]
+    if len(errors) > 1:
+        raise NotFetchedError([filename for error in errors for filename in error.filenames])
 
 
 def about(job: Job, lock: Lock) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,10 +36,11 @@ class Places:
 class Project:
     """Everything is read when it is first asked for, and once."""
 
-    def __init__(self, places: Places, environ: Mapping[str, str]) -> None:
-        """`environ` is the process's; nothing else looks at it."""
+    def __init__(self, places: Places, environ: Mapping[str, str], *, offline: bool = False) -> None:
+        """`environ` is the process's; nothing else looks at it. With `offline` no connection is ever made."""
         self.places = places
         self.environ = environ
+        self.offline = offline
         self.store = Store(places.cache / "store")
         self._index: Index | None = None
 
@@ -108,7 +109,7 @@ class Project:
         from lockproof.pipconfig import read_index_config
 
         if self._index is None:
-            config = read_index_config(self.environ, self.root)
+            config = replace(read_index_config(self.environ, self.root), offline=self.offline)
             if options is not None:
                 config = config.with_options(
                     index_url=options.index_url,
