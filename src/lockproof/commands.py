@@ -106,7 +106,14 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
             listener=listener,
         )
         policy = Policy(jobs=options.jobs, fail_fast=options.fail_fast, skip_missing=options.skip_missing)
-        runner = Runner(worker, fetching=fetching, processes=processes, listener=listener, policy=policy)
+        runner = Runner(
+            worker,
+            fetching=fetching,
+            processes=processes,
+            listener=listener,
+            policy=policy,
+            dependencies=project.dependencies,
+        )
         result = runner.run(plans, interpreters)
         project.store.save_seen(artifact for plan in plans for artifact in plan.artifacts)
         listener.concluded(result.outcomes, result.exit_code)
@@ -192,11 +199,14 @@ def predict(options: argparse.Namespace, project: Project) -> int:
     """`lockproof predict`."""
     from dataclasses import replace
 
+    from lockproof.closure import closure_notes
     from lockproof.preparation import about
 
     cells = project.select(options.cells)
     with _progress(options) as listener:
         jobs = project.jobs(cells, listener.fetching)
+        for note in closure_notes([(job.cell.id, job.predicted.findings) for job in jobs]):
+            listener.note(note)
     predictions = [replace(job.predicted, about=about(job, project.lock)) for job in jobs]
     if not options.json:
         sys.stdout.write(predictions_text(predictions))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from lockproof.closure import REQUIRES
 from lockproof.fingerprint import LAYERS, Distribution, FileFact, Finding, Fingerprint, artifacts_digest
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
         verdict = "unproven"
     else:
         verdict = "match"
-    notes = [f for f in predicted.findings if f.level != "note"]
-    return Proof(verdict=verdict, predicted=predicted, observed=observed, findings=tuple(findings + notes))
+    told = [finding for finding in predicted.findings if finding.level != "note" or finding.code == REQUIRES]
+    return Proof(verdict=verdict, predicted=predicted, observed=observed, findings=tuple(findings + told))
 
 
 def _claims(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from lockproof.closure import REQUIRES
 from lockproof.fingerprint import finding_to_json
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ def _proof_to_json(outcome: Outcome) -> dict[str, object] | None:
             "findings": [finding_to_json(finding) for finding in proof.findings],
         }
     if outcome.predicted is not None:
-        return {"verdict": "unproven", "predicted": _summary(outcome.predicted), "observed": None, "findings": []}
+        told = [finding_to_json(finding) for finding in outcome.predicted.findings if finding.code == REQUIRES]
+        return {"verdict": "unproven", "predicted": _summary(outcome.predicted), "observed": None, "findings": told}
     return None
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lockproof.artifacts import Plan
+    from lockproof.dependencies import Dependencies
     from lockproof.download import Downloader
     from lockproof.index import Index
     from lockproof.interpreters import Discovery, Interpreter
@@ -145,6 +146,13 @@ class Project:
 
         return Fetching(self.store, self._make_downloader, told)
 
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        """What checks that the distributions of a cell have all that they require."""
+        from lockproof.dependencies import Dependencies
+
+        return Dependencies(self.places.cache / "closures")
+
     def jobs(self, cells: Sequence[Cell], told: Callable[[int, int, int], None]) -> list[Job]:
         """The predicted cells, wheels fetched; a missing interpreter leaves its layer out. Raises the first error."""
         from lockproof.preparation import make_job
@@ -155,7 +163,8 @@ class Project:
         jobs = []
         for plan in plans:
             found = interpreters.get(plan.cell.python) if plan.cell.on_host else None
-            jobs.append(make_job(plan, wheels, None if isinstance(found, LockproofError) else found))
+            job = make_job(plan, wheels, None if isinstance(found, LockproofError) else found)
+            jobs.append(self.dependencies.checked(job))
         return jobs
 
 

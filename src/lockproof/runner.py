@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockproof.closure import closure_notes
 from lockproof.errors import LockproofError
 from lockproof.outcomes import Outcome, exit_code
 from lockproof.preparation import make_job
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from lockproof.artifacts import Plan
     from lockproof.cellrun import CellRunner
+    from lockproof.dependencies import Dependencies
+    from lockproof.fingerprint import Finding
     from lockproof.interpreters import Interpreter
     from lockproof.matrix import Cell
     from lockproof.outcomes import Listener
@@ -47,14 +50,22 @@ class Runner:
     """Runs the cells of a matrix for which plans exist."""
 
     def __init__(
-        self, cells: CellRunner, *, fetching: Fetching, processes: Processes, listener: Listener, policy: Policy
+        self,
+        cells: CellRunner,
+        *,
+        fetching: Fetching,
+        processes: Processes,
+        listener: Listener,
+        policy: Policy,
+        dependencies: Dependencies | None = None,
     ) -> None:
-        """`cells` does the work of one cell, `fetching` brings the wheels of all."""
+        """`cells` does the work of one cell, `fetching` brings the wheels of all, `dependencies` checks them."""
         self._cells = cells
         self._fetching = fetching
         self._processes = processes
         self._listener = listener
         self._policy = policy
+        self._dependencies = dependencies
         self._outcomes: dict[str, Outcome] = {}
         self._stopped = threading.Event()
 
@@ -105,17 +116,22 @@ class Runner:
         self._cells.compiling = not self._fetching.brought
         jobs: list[tuple[Cell, Job]] = []
         landings: Landings = {}
+        predicted: list[tuple[str, tuple[Finding, ...]]] = []
         for plan, interpreter in here:
             cell = plan.cell
             try:
                 job = make_job(plan, wheels, interpreter, landings)
+                job = self._dependencies.checked(job) if self._dependencies else job
             except LockproofError as error:
                 self._done(Outcome(cell=cell, status="error", reason=str(error), error_code=error.exit_code))
                 continue
+            predicted.append((cell.id, job.predicted.findings))
             if cell.on_host:
                 jobs.append((cell, job))
             else:
                 self._elsewhere(cell, job)
+        for note in closure_notes(predicted):
+            self._listener.note(note)
         return jobs
 
     def _missing(self, cell: Cell, reason: str) -> None:
