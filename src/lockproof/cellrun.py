@@ -20,7 +20,7 @@ from lockproof.outcomes import Outcome
 from lockproof.workspace import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lockproof.interpreters import Discovery, Interpreter
@@ -175,9 +175,9 @@ class CellRunner:
     def _reusable(self, job: Job) -> Record | None:
         """The record of an environment that may still be right: of the same prediction, made in the same way."""
         record = self._workspace.record(job.cell.id)
-        wanted = (job.predicted.digest, job.cell.link, job.cell.installer)
-        if record and not self._options.recreate and (record.digest, record.link, record.installer) == wanted:
-            return record
+        wanted = (_installed(job.predicted.layers), job.cell.link, job.cell.installer)
+        if record and not self._options.recreate:
+            return record if (_installed(record.layers), record.link, record.installer) == wanted else None
         return None
 
     def _ready(self, job: Job, progress: Progress) -> Proof:
@@ -296,6 +296,11 @@ class CellRunner:
             link=progress.mode,
             error_code=error_code,
         )
+
+
+def _installed(layers: Mapping[str, str]) -> dict[str, str]:
+    """The layers that say what lies in the environment: the project's files change without it."""
+    return {layer: digest for layer, digest in layers.items() if layer != "project"}
 
 
 def _first(proof: Proof) -> str:

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from lockproof.closure import REQUIRES
-from lockproof.fingerprint import LAYERS, Distribution, FileFact, Finding, Fingerprint, artifacts_digest
+from lockproof.fingerprint import (
+    EDITABLE,
+    LAYERS,
+    Distribution,
+    FileFact,
+    Finding,
+    Fingerprint,
+    artifacts_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +69,8 @@ def differing_layers(left: Fingerprint, right: Fingerprint) -> tuple[str, ...]:
 def attributed(predicted: Fingerprint, observed: Fingerprint) -> Fingerprint:
     """`observed` with the artifact of every distribution whose files are exactly those predicted from that artifact.
 
-    An installed environment does not record which wheel it came from (PEP 710 is a draft); its bytes do.
+    An installed environment does not record which wheel it came from (PEP 710 is a draft); its bytes do. So the tree
+    that the project's wheel was built from is known, too, where all wheels are.
     """
     known = {(dist.name, dist.version, dist.files): dist.artifact for dist in predicted.distributions}
     distributions = tuple(
@@ -69,7 +78,14 @@ def attributed(predicted: Fingerprint, observed: Fingerprint) -> Fingerprint:
     )
     digest = artifacts_digest(distributions)
     layers = {**observed.layers, **({"artifacts": digest} if digest else {})}
+    if "project" in predicted.layers and digest == predicted.layers.get("artifacts") and not is_editable(predicted):
+        layers.setdefault("project", predicted.layers["project"])
     return replace(observed, distributions=distributions, layers=layers)
+
+
+def is_editable(fingerprint: Fingerprint) -> bool:
+    """Whether it says that the project under test is installed editable."""
+    return any(finding.code == EDITABLE for finding in fingerprint.findings)
 
 
 def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
@@ -98,6 +114,9 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
         Finding("layer-unknown", "", f"nothing says what the {layer} layer should be", "unproven")
         for layer in sorted(missing - {"artifacts"} - predicted.layers.keys())
     ]
+    if "project" in missing & predicted.layers.keys():
+        text = "nothing says what the project's files were, which are not in the environment"
+        findings.append(Finding("layer-unknown", "", text, "unproven"))
     levels = {finding.level for finding in findings}
     if set(differ) - missing or "mismatch" in levels:
         verdict = "mismatch"
@@ -269,9 +288,13 @@ def _relation(
         return "unproven", f"{findings[0][1].path} {findings[0][1].message}"
     if "interpreter" not in left.layers or "interpreter" not in right.layers:
         return "unproven", "one side's interpreter isn't known"
+    if any(is_editable(side) for side in (left, right)) and ("project" in left.layers) != ("project" in right.layers):
+        return "unproven", "the project is installed editable, and one side doesn't say what its files are"
     if not layers:
         return "identical", "every layer is equal"
-    if not {"set", "files", "startup"} & set(layers):
+    if tuple(layers) == ("project",):
+        return "drift", "the files of the project under test are not the same"
+    if not {"set", "files", "startup", "project"} & set(layers):
         return "same files", f"every installed file is equal; the {' and '.join(layers)} layer is not"
     if "set" in layers and _kind(left) == _kind(right):
         return "drift", "they do not hold the same distributions"

@@ -21,8 +21,8 @@ PURE = [
     "compare", "outcomes",
 ]  # fmt: skip
 EDGES = [
-    "reader", "urls", "knownfiles", "probe", "probing", "buildfiles", "interpreters", "documents", "uvconfig",
-    "credentials", "pipconfig", "session", "simpleapi", "index", "download", "lockfile", "unpack", "store",
+    "reader", "urls", "knownfiles", "projecttree", "probe", "probing", "buildfiles", "interpreters", "documents",
+    "uvconfig", "credentials", "pipconfig", "session", "simpleapi", "index", "download", "lockfile", "unpack", "store",
     "joiner", "unpackers", "process", "bytecode", "pycache", "inspection", "compiled", "linking", "environment",
     "installers", "workspace", "preparation", "dependencies", "cellcommands", "cellrun", "runner", "project",
     "reporters.__init__",
