@@ -14,9 +14,11 @@ from lockproof.cellcommands import SHARING, CellCommands, Options, Progress
 from lockproof.compare import Proof, prove
 from lockproof.environment import Order, disk_error, make_environments, make_skeleton
 from lockproof.errors import LockproofError
+from lockproof.fingerprint import Finding
 from lockproof.inspection import inspect_environment
 from lockproof.interpreters import identify
 from lockproof.outcomes import Outcome
+from lockproof.preparation import with_project
 from lockproof.workspace import Record
 
 if TYPE_CHECKING:
@@ -161,6 +163,7 @@ class CellRunner:
             self._heal(job, progress.mode)
             reason = f"its commands left no environment that can be read: {error}"
             return self._outcome(job, progress, "mismatch", reason)
+        proof = replace(proof, findings=(*proof.findings, *_project_findings(job)))
         if findings := self._commands.bytecode_findings(job):
             proof = replace(proof, verdict="mismatch", findings=(*findings, *proof.findings))
         if proof.verdict != "match":
@@ -248,7 +251,7 @@ class CellRunner:
                 known={} if self._options.paranoid else self._store.known,
                 previous=progress.inspection if again else None,
             )
-            return prove(job.predicted, progress.inspection.fingerprint)
+            return prove(job.predicted, with_project(progress.inspection.fingerprint, job))
 
     def _identify(self, executable: Path, job: Job, *, again: bool) -> Interpreter | None:
         declared = job.interpreter
@@ -296,6 +299,12 @@ class CellRunner:
             link=progress.mode,
             error_code=error_code,
         )
+
+
+def _project_findings(job: Job) -> list[Finding]:
+    """What the project's own files were while the commands ran: they may write there, and it is worth knowing."""
+    changed = job.project.tree.changes() if job.project else []
+    return [Finding("project-changed", path, "was changed while the commands ran", "note") for path in changed]
 
 
 def _installed(layers: Mapping[str, str]) -> dict[str, str]:

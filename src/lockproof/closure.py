@@ -59,19 +59,39 @@ def read_needs(metadata: bytes, manifest: Manifest) -> Needs:
     )
 
 
-def check_closure(distributions: Iterable[Needs], environment: Mapping[str, str]) -> tuple[Finding, ...]:
+def check_closure(
+    distributions: Iterable[Needs], environment: Mapping[str, str], asked: Iterable[tuple[str, str]] = ()
+) -> tuple[Finding, ...]:
     """Everything that distributions require and the set does not hold, as notes, sorted.
 
-    `environment` has the marker variables of PEP 508. Pre-releases count as any other version: they were locked.
+    `environment` has the marker variables of PEP 508; `asked` are extras known to be wanted, as (name, extra).
+    Pre-releases count as any other version: they were locked.
     """
-    return tuple(sorted(_Closure(distributions, environment).findings()))
+    return tuple(sorted(_Closure(distributions, environment, asked).findings()))
+
+
+def reached(requirements: Iterable[str], distributions: Iterable[Needs], environment: Mapping[str, str]) -> set[str]:
+    """The names of those distributions that some requirements, and what they require in turn, come to."""
+    root = Needs(name="", version="", path="", requires=tuple(requirements))
+    active = _Closure([*distributions, root], environment).active()
+    found, pending = {""}, [""]
+    while pending:
+        for requirement in active[pending.pop()]:
+            name = canonical_name(requirement.name)
+            if name in active and name not in found:
+                found.add(name)
+                pending.append(name)
+    return found - {""}
 
 
 class _Closure:
     """One set in one environment, its requirements parsed once."""
 
-    def __init__(self, distributions: Iterable[Needs], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, distributions: Iterable[Needs], environment: Mapping[str, str], asked: Iterable[tuple[str, str]] = ()
+    ) -> None:
         self._environment = environment
+        self._asked = {(canonical_name(name), canonical_name(extra)) for name, extra in asked}
         self._by_name = {needs.name: needs for needs in distributions}
         self._unreadable: list[Finding] = []
         self._requirements = {needs.name: list(self._parsed(needs)) for needs in self._by_name.values()}
@@ -93,10 +113,10 @@ class _Closure:
     def _applies(self, requirement: Requirement, extra: str) -> bool:
         return requirement.marker is None or requirement.marker.evaluate({**self._environment, "extra": extra})
 
-    def _active(self) -> dict[str, dict[Requirement, None]]:
+    def active(self) -> dict[str, dict[Requirement, None]]:
         """The requirements of each distribution that hold, with the extras that they ask of each other."""
         active: dict[str, dict[Requirement, None]] = {name: {} for name in self._by_name}
-        asked = {(name, "") for name in self._by_name}
+        asked = {(name, "") for name in self._by_name} | {pair for pair in self._asked if pair[0] in self._by_name}
         pending = sorted(asked)
         while pending:
             name, extra = pending.pop()
@@ -113,7 +133,7 @@ class _Closure:
 
     def findings(self) -> Iterator[Finding]:
         yield from self._unreadable
-        for name, requirements in self._active().items():
+        for name, requirements in self.active().items():
             needs = self._by_name[name]
             for requirement in requirements:
                 for code, problem in self._problems(requirement):

@@ -113,6 +113,7 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
             listener=listener,
             policy=policy,
             dependencies=project.dependencies,
+            packager=project.packager(plans, interpreters, fetching, processes),
         )
         result = runner.run(plans, interpreters)
         project.store.save_seen(artifact for plan in plans for artifact in plan.artifacts)
@@ -261,11 +262,13 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
 def verify(options: argparse.Namespace, project: Project) -> int:
     """`lockproof verify`."""
     from lockproof.compare import prove
+    from lockproof.preparation import with_project
 
     if options.cell and options.expect and options.cell == project.environ.get("LOCKPROOF_CELL"):
         options.cell = None  # what a run says to its commands gives way to what the command line says
     if bool(options.cell) == bool(options.expect):
         raise UsageError("verify needs to know against what", remedy="give --cell ID or --expect FILE")
+    job = None
     if options.expect:
         expected, interpreter, against = read_target(options.expect, project), None, options.expect
     else:
@@ -275,7 +278,8 @@ def verify(options: argparse.Namespace, project: Project) -> int:
         with _progress(options) as listener:
             job = project.jobs(cells, listener.fetching)[0]
         expected, interpreter, against = job.predicted, job.interpreter, cells[0].id
-    proof = prove(expected, read_target(options.target, project, interpreter))
+    observed = read_target(options.target, project, interpreter)
+    proof = prove(expected, with_project(observed, job) if job else observed)
     if options.json:
         _print_json(_proof_to_json(proof, options.target, against))
     else:

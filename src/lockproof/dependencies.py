@@ -37,18 +37,21 @@ class Dependencies:
         cell = job.cell
         environment = dict(marker_environment(parse_python(cell.python), cell.platform).items())
         wheels = sorted(entry.manifest.sha256 for entry in job.entries)
-        asked = json.dumps([_SCHEMA, job.plan.selector, environment, wheels], sort_keys=True)
-        kept = self._folder / f"{sha256_hex(asked.encode())}.json"
+        extras = [(job.project.name, extra) for extra in sorted(cell.extras)] if job.project else []
+        question = json.dumps([_SCHEMA, job.plan.selector, environment, wheels, extras], sort_keys=True)
+        kept = self._folder / f"{sha256_hex(question.encode())}.json"
         findings = _read(kept)
         if findings is None:
-            findings = check_closure(map(self._needs_of, job.entries), {k: str(v) for k, v in environment.items()})
+            texts = {name: str(value) for name, value in environment.items()}
+            findings = check_closure(map(self.needs_of, job.entries), texts, extras)
             write_atomically(kept, json.dumps(findings).encode())
         if not findings:
             return job
         predicted = replace(job.predicted, findings=(*job.predicted.findings, *findings))
         return replace(job, predicted=predicted)
 
-    def _needs_of(self, entry: StoreEntry) -> Needs:
+    def needs_of(self, entry: StoreEntry) -> Needs:
+        """What a wheel's metadata asks for, read once."""
         manifest = entry.manifest
         if manifest.sha256 not in self._needs:
             self._needs[manifest.sha256] = read_needs(_metadata(entry), manifest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lockproof.locks import Lock
     from lockproof.matrix import Cell
     from lockproof.prediction import Landings
+    from lockproof.projecttree import ProjectTree
     from lockproof.store import Add, Store, StoreEntry
 
 _DOWNLOADS = 8  # wheels under way at once
@@ -33,13 +34,22 @@ _WORTH_PROCESSES = 4  # wheels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class InstalledProject:
+    """The project under test where a cell installs it: its normalised name, and its files when it was built."""
+
+    name: str
+    tree: ProjectTree
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A cell with everything that is needed to make and prove its environment."""
+    """A cell with everything that is needed to make and prove its environment, `project` where that is installed."""
 
     plan: Plan
     interpreter: Interpreter | None
     entries: tuple[StoreEntry, ...]
     predicted: Fingerprint
+    project: InstalledProject | None = None
 
     @property
     def cell(self) -> Cell:
@@ -172,6 +182,16 @@ def _refuse_missing(plan: Plan, wheels: Mapping[str, StoreEntry | LockproofError
     errors = [entry for artifact in plan.artifacts if isinstance(entry := wheels[artifact.sha256], NotFetchedError)]
     if len(errors) > 1:
         raise NotFetchedError([filename for error in errors for filename in error.filenames])
+
+
+def with_project(observed: Fingerprint, job: Job) -> Fingerprint:
+    """What was observed in the environment of a job, with the layer of the project's files, which lie elsewhere.
+
+    They are those that the job was prepared with; what has become of them since is for `ProjectTree.changes` to say.
+    """
+    if "project" not in job.predicted.layers:
+        return observed
+    return replace(observed, layers={**observed.layers, "project": job.predicted.layers["project"]})
 
 
 def about(job: Job, lock: Lock) -> dict[str, str]:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from lockproof.lockfile import LoadedLock
     from lockproof.locks import IndexOptions, Lock
     from lockproof.matrix import Cell, Spec
+    from lockproof.package import BuildInputs, Packager
     from lockproof.preparation import Fetching, Job
+    from lockproof.process import Processes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,18 +155,49 @@ class Project:
 
         return Dependencies(self.places.cache / "closures")
 
+    def packager(
+        self,
+        plans: Sequence[Plan],
+        interpreters: Mapping[str, Interpreter | LockproofError],
+        fetching: Fetching,
+        processes: Processes,
+    ) -> Packager:
+        """What builds the project for the cells that install it."""
+        from lockproof.package import Packager
+        from lockproof.package import Places as PackagePlaces
+
+        here = [(plan, interpreters.get(plan.cell.python)) for plan in plans if plan.cell.on_host]
+        return Packager(
+            PackagePlaces(root=self.root, cache=self.places.cache, variables=self.environ),
+            self._build_inputs,
+            store=self.store,
+            fetching=fetching,
+            dependencies=self.dependencies,
+            processes=processes,
+            builders=[(plan, found) for plan, found in here if found and not isinstance(found, LockproofError)],
+        )
+
+    def _build_inputs(self) -> BuildInputs:
+        from lockproof.package import BuildInputs
+
+        return BuildInputs(lock=self.spec.lock, identity=self.lock.sha256, artifacts=None)
+
     def jobs(self, cells: Sequence[Cell], told: Callable[[int, int, int], None]) -> list[Job]:
         """The predicted cells, wheels fetched; a missing interpreter leaves its layer out. Raises the first error."""
         from lockproof.preparation import make_job
+        from lockproof.process import Processes
 
         plans = self.plans(cells)
         interpreters = self.interpreters(cells)
-        wheels = self.fetching(told).bring(artifact for plan in plans for artifact in plan.artifacts)
+        fetching = self.fetching(told)
+        wheels = fetching.bring(artifact for plan in plans for artifact in plan.artifacts)
+        packager = self.packager(plans, interpreters, fetching, Processes())
         jobs = []
         for plan in plans:
             found = interpreters.get(plan.cell.python) if plan.cell.on_host else None
-            job = make_job(plan, wheels, None if isinstance(found, LockproofError) else found)
-            jobs.append(self.dependencies.checked(job))
+            interpreter = None if isinstance(found, LockproofError) else found
+            packed, with_own = packager.packaged(plan, wheels, interpreter)
+            jobs.append(self.dependencies.checked(packager.declared(make_job(packed, with_own, interpreter))))
         return jobs
 
 

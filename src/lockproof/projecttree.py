@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,12 +31,14 @@ class ProjectTree:
     """The files of a project at one moment: `files` has, by path, `f` or `x` (executable) with sha256, `l` with target.
 
     Paths are relative to `root`, with `/`. `untracked` says why git could not tell which files are the project's; then
-    they are all that lie there, but for environments and caches, and no digest of them is claimed.
+    they are all that lie there, but for environments and caches, and no digest of them is claimed. `memo` is what
+    `read_project` was given.
     """
 
     root: Path
     files: Mapping[str, str]
     untracked: str = ""
+    memo: Path | None = field(default=None, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -44,9 +46,10 @@ class ProjectTree:
         lines = sorted(f"{path}\0{fact}".encode("utf-8", "surrogateescape") for path, fact in self.files.items())
         return digest_of_lines("lockproof project 1", (line.replace(b"\n", b"\0n") for line in lines))
 
-    def changed_since(self, before: ProjectTree) -> list[str]:
-        """The paths that are not as they were, sorted."""
-        return sorted({path for path, _ in self.files.items() ^ before.files.items()})
+    def changes(self) -> list[str]:
+        """The paths that are no longer as they are here, sorted; raises as `read_project` does."""
+        now = read_project(self.root, self.memo)
+        return sorted({path for path, _ in self.files.items() ^ now.files.items()})
 
     def copy_to(self, folder: Path) -> None:
         """Fill `folder` with exactly these files; raises UnavailableError where one of them has changed meanwhile."""
@@ -78,7 +81,7 @@ def read_project(root: Path, memo: Path | None = None) -> ProjectTree:
         paths, untracked = list(_listed(root, "")), ""
     except _NoGitError as error:
         paths, untracked = list(_lying_in(root)), str(error)
-    tree = ProjectTree(root=root, files=_facts(root, paths, known), untracked=untracked)
+    tree = ProjectTree(root=root, files=_facts(root, paths, known), untracked=untracked, memo=memo)
     known.save()
     return tree
 

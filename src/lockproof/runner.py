@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lockproof.interpreters import Interpreter
     from lockproof.matrix import Cell
     from lockproof.outcomes import Listener
+    from lockproof.package import Packager, Wheels
     from lockproof.prediction import Landings
     from lockproof.preparation import Fetching, Job
     from lockproof.process import Processes
@@ -58,14 +59,19 @@ class Runner:
         listener: Listener,
         policy: Policy,
         dependencies: Dependencies | None = None,
+        packager: Packager | None = None,
     ) -> None:
-        """`cells` does the work of one cell, `fetching` brings the wheels of all, `dependencies` checks them."""
+        """`cells` does the work of one cell, `fetching` brings the wheels of all, `packager` that of the project.
+
+        `dependencies` checks whether they have all that they require.
+        """
         self._cells = cells
         self._fetching = fetching
         self._processes = processes
         self._listener = listener
         self._policy = policy
         self._dependencies = dependencies
+        self._packager = packager
         self._outcomes: dict[str, Outcome] = {}
         self._stopped = threading.Event()
 
@@ -120,8 +126,7 @@ class Runner:
         for plan, interpreter in here:
             cell = plan.cell
             try:
-                job = make_job(plan, wheels, interpreter, landings)
-                job = self._dependencies.checked(job) if self._dependencies else job
+                job = self._job(plan, wheels, interpreter, landings)
             except LockproofError as error:
                 self._done(Outcome(cell=cell, status="error", reason=str(error), error_code=error.exit_code))
                 continue
@@ -133,6 +138,13 @@ class Runner:
         for note in closure_notes(predicted):
             self._listener.note(note)
         return jobs
+
+    def _job(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None, landings: Landings) -> Job:
+        if self._packager:
+            plan, wheels = self._packager.packaged(plan, wheels, interpreter)
+        job = make_job(plan, wheels, interpreter, landings)
+        job = self._packager.declared(job) if self._packager else job
+        return self._dependencies.checked(job) if self._dependencies else job
 
     def _missing(self, cell: Cell, reason: str) -> None:
         self._done(Outcome(cell=cell, status="skipped" if self._policy.skip_missing else "unavailable", reason=reason))

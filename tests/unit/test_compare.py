@@ -304,7 +304,5 @@ def test_an_editable_project_is_proven_only_with_its_files() -> None:
         (with_project(SAME, TREE, EDITABLE_NOTE), with_project(SAME, EDITED, EDITABLE_NOTE), "drift"),
     ],
 )
-def test_projects_are_compared_where_both_sides_tell_them(
-    left: Fingerprint, right: Fingerprint, relation: str
-) -> None:
+def test_projects_are_compared_where_both_sides_tell_them(left: Fingerprint, right: Fingerprint, relation: str) -> None:
     assert compare(left, right).relation == relation

@@ -1,0 +1,284 @@
+"""The project under test as a wheel: built once, kept by what it was built from, installed like any other wheel.
+
+`package: wheel` builds a copy of the files that git tracks or would track, so that nothing else can get in and nothing
+is written to the project's folder. `package: editable` builds in that folder (PEP 660), for its wheel refers to it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lockproof.artifacts import Artifact
+from lockproof.builds import DEFAULT_EPOCH, Bench, Source, built_wheel
+from lockproof.buildsystem import read_build_system
+from lockproof.closure import reached
+from lockproof.digests import sha256_hex
+from lockproof.errors import LockError, LockproofError, UnavailableError
+from lockproof.fingerprint import EDITABLE, Finding
+from lockproof.knownfiles import write_atomically
+from lockproof.locks import wheel_name
+from lockproof.platforms import compatible_tags, marker_environment, parse_python
+from lockproof.preparation import InstalledProject
+from lockproof.projecttree import ProjectTree, read_project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from lockproof.artifacts import Plan
+    from lockproof.dependencies import Dependencies
+    from lockproof.interpreters import Interpreter
+    from lockproof.preparation import Fetching, Job
+    from lockproof.process import Processes
+    from lockproof.store import Store, StoreEntry
+
+    Wheels = Mapping[str, StoreEntry | LockproofError]
+
+_SCHEMA = "lockproof/project-wheel/1"
+# What tells a backend the version that it would otherwise ask git for: a copy has no repository.
+VERSION_VARIABLES = ("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildInputs:
+    """What builds are made with: the lock of their requirements (its name, its sha256 and groups as one text), and
+    the artifacts that it selects for a cell; None for those that the cell's own plan has of what is required."""
+
+    lock: str
+    identity: str
+    artifacts: Callable[[Plan], Sequence[Artifact]] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """The project's folder, that of the caches, and the user's variables that a build may see."""
+
+    root: Path
+    cache: Path
+    variables: Mapping[str, str]
+
+
+class Packager:
+    """Adds the project to the plans of a command's cells; builds what it needs, each once."""
+
+    def __init__(
+        self,
+        places: Places,
+        inputs: Callable[[], BuildInputs],
+        *,
+        store: Store,
+        fetching: Fetching,
+        dependencies: Dependencies,
+        processes: Processes,
+        builders: Sequence[tuple[Plan, Interpreter]],
+    ) -> None:
+        """`builders` are the plans of cells that are here: the first builds what is the same for all Pythons."""
+        self._places = places
+        self._make_inputs = inputs
+        self._store = store
+        self._fetching = fetching
+        self._dependencies = dependencies
+        self._processes = processes
+        self._builders = builders
+        self._failed: dict[str, LockproofError] = {}
+
+    @cached_property
+    def tree(self) -> ProjectTree:
+        """The project's files, as they were when the first cell asked."""
+        name = sha256_hex(str(self._places.root).encode("utf-8", "surrogateescape"))[:32]
+        return read_project(self._places.root, self._places.cache / "projects" / f"{name}.json")
+
+    @cached_property
+    def _inputs(self) -> BuildInputs:
+        return self._make_inputs()
+
+    def packaged(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None) -> tuple[Plan, Wheels]:
+        """The plan with the project's wheel, where its cell wants it, and the wheels with that one.
+
+        A distribution of the project's own name gives way to it. Raises LockError and UnavailableError, as
+        `built_wheel` does, and where a wheel can only be built on the cell's own platform.
+        """
+        if plan.cell.package == "none":
+            return plan, wheels
+        artifact, entry = self._wheel(plan, wheels, interpreter)
+        others = [other for other in plan.artifacts if other.name != artifact.name]
+        added = tuple(sorted([*others, artifact], key=lambda one: one.name))
+        return replace(plan, artifacts=added), {**wheels, artifact.sha256: entry}
+
+    def declared(self, job: Job) -> Job:
+        """The job, its prediction with the project's layer and what is to be said of it."""
+        cell = job.cell
+        if cell.package == "none":
+            return job
+        name, tree = self._name_in(job), self.tree
+        findings = list(job.predicted.findings)
+        layers = dict(job.predicted.layers)
+        if tree.untracked:
+            text = f"nothing says which files are the project's, so its layer is left out: {tree.untracked}"
+            findings.append(Finding("project-untracked", "", text, "note"))
+        else:
+            layers["project"] = tree.digest
+        if cell.package == "editable":
+            text = f"{name} is installed editable: its code is that of {tree.root}, which the project layer speaks of"
+            findings.append(Finding(EDITABLE, "", text, "note"))
+        predicted = replace(job.predicted, layers=layers, findings=tuple(findings))
+        return replace(job, predicted=predicted, project=InstalledProject(name=name, tree=tree))
+
+    def _name_in(self, job: Job) -> str:
+        return next(one.name for one in job.plan.artifacts if one.where == self._where)
+
+    @property
+    def _where(self) -> str:
+        return str(self._places.root / "pyproject.toml")
+
+    # wheels
+
+    def _wheel(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None) -> tuple[Artifact, StoreEntry]:
+        cell, kind = plan.cell, plan.cell.package
+        if interpreter is None and kind == EDITABLE:
+            raise UnavailableError(
+                f"{cell.id} can't be predicted", why="an editable project is that of one machine",
+                remedy="use package: wheel, or leave the cell out (cells: exclude)",
+            )  # fmt: skip
+        if (found := self._remembered(self._key(kind, None))) and _fits(found[0], plan):
+            return found
+        first = next(((p, i) for p, i in self._builders if p.cell.package == kind), None)
+        own = (plan, interpreter) if interpreter else None
+        for builder in (first, own):
+            if builder is None:
+                continue
+            found = self._remembered(self._key(kind, builder[1])) or self._build(*builder, wheels)
+            if _fits(found[0], plan):
+                return found
+        raise UnavailableError(
+            f"the project's wheel for {cell.id} can't be built here",
+            why="it holds what is made for one platform" if first else "no Python of the matrix is here",
+            remedy="run the cell where its platform is",
+        )
+
+    def _key(self, kind: str, interpreter: Interpreter | None) -> str:
+        """What a wheel was built from, as one digest; without an interpreter for one that fits every Python."""
+        python = [interpreter.version, interpreter.layer] if interpreter else []
+        root = str(self._places.root) if kind == EDITABLE else ""
+        told = sorted(self._variables.items())
+        return sha256_hex(
+            json.dumps([_SCHEMA, kind, self.tree.digest, root, self._inputs.identity, told, python]).encode()
+        )
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {name: value for name, value in self._places.variables.items() if name.startswith(VERSION_VARIABLES)}
+
+    def _record(self, key: str) -> Path:
+        return self._places.cache / "builds" / f"{key}.json"
+
+    def _remembered(self, key: str) -> tuple[Artifact, StoreEntry] | None:
+        """The wheel that was built before from the same, if the store still has it."""
+        if key in self._failed:
+            raise self._failed[key]
+        try:
+            said: object = json.loads(self._record(key).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+        match said:
+            case {"filename": str(filename), "sha256": str(sha256)}:
+                artifact = self._artifact(filename, sha256)
+                entry = self._store.entry(artifact) if artifact else None
+                return (artifact, entry) if artifact and entry else None
+        return None
+
+    def _artifact(self, filename: str, sha256: str) -> Artifact | None:
+        parts = wheel_name(filename)
+        if parts is None:
+            return None
+        return Artifact(name=parts.name, version=parts.version, filename=filename, sha256=sha256, where=self._where)
+
+    def _build(self, plan: Plan, interpreter: Interpreter, wheels: Wheels) -> tuple[Artifact, StoreEntry]:
+        key = self._key(plan.cell.package, interpreter)
+        try:
+            artifact, entry = self._built(plan, interpreter, wheels, key)
+        except LockproofError as error:
+            self._failed[key] = error  # the other cells that would build the same hear the same
+            raise
+        said = json.dumps({"filename": artifact.filename, "sha256": artifact.sha256}).encode()
+        write_atomically(self._record(key), said)
+        if artifact.filename.endswith("-none-any.whl"):
+            write_atomically(self._record(self._key(plan.cell.package, None)), said)
+        return artifact, entry
+
+    def _built(self, plan: Plan, interpreter: Interpreter, wheels: Wheels, key: str) -> tuple[Artifact, StoreEntry]:
+        builds = self._places.cache / "builds"
+        builds.mkdir(parents=True, exist_ok=True)
+        bench = Bench(
+            folder=builds / "project",
+            log=builds / f"{key}.log",
+            interpreter=interpreter,
+            requirements=self._requirements(plan, wheels),
+            lock=self._inputs.lock,
+            processes=self._processes,
+            app_data=self._places.cache / "virtualenv",
+            variables=self._variables,
+        )
+        with built_wheel(self._source(plan.cell.package), bench) as wheel:
+            artifact = self._artifact(wheel.name, sha256_hex(wheel.read_bytes()))
+            if artifact is None:
+                raise LockproofError(f"{wheel.name} is no wheel's name", where=self._where)
+            entry = self._store.ensure(artifact, lambda folder: _copied(wheel, folder / artifact.sha256))
+        bench.log.unlink(missing_ok=True)
+        return artifact, entry
+
+    def _source(self, kind: str) -> Source:
+        def unpack(folder: Path) -> int:
+            self.tree.copy_to(folder)
+            return DEFAULT_EPOCH  # of the content alone, so that equal content makes equal wheels
+
+        root = self._places.root
+        editable = root if kind == EDITABLE else None
+        return Source(what="the project", name="", version="", unpack=unpack, where=self._where, editable=editable)
+
+    def _requirements(self, plan: Plan, wheels: Wheels) -> list[StoreEntry]:
+        """The wheels that a build has: those of the build lock, or of the cell's plan those that it asks for."""
+        if self._inputs.artifacts is not None:
+            locked = self._inputs.artifacts(plan)
+            return [_had(entry) for entry in self._fetching.bring(locked).values()]
+        entries = {artifact.name: _had(wheels[artifact.sha256]) for artifact in plan.artifacts}
+        environment = marker_environment(parse_python(plan.cell.python), plan.cell.platform)
+        texts = {name: str(value) for name, value in environment.items()}
+        needs = map(self._dependencies.needs_of, entries.values())
+        return [entries[name] for name in sorted(reached(self._build_system(), needs, texts))]
+
+    def _build_system(self) -> Sequence[str]:
+        path = self._places.root / "pyproject.toml"
+        if not path.exists() and not (path.parent / "setup.py").exists():
+            raise LockError(
+                "the project can't be built",
+                where=str(path.parent),
+                why="it has no pyproject.toml",
+                remedy="add one with a [build-system] (PEP 518), or say package: none in matrix.yaml",
+            )
+        try:
+            text = path.read_text(encoding="utf-8") if path.exists() else None
+        except (OSError, UnicodeDecodeError) as error:
+            raise LockError("the project's pyproject.toml can't be read", where=str(path), why=str(error)) from error
+        return read_build_system(text, "the project").requires
+
+
+def _fits(artifact: Artifact, plan: Plan) -> bool:
+    parts = wheel_name(artifact.filename)
+    tags = compatible_tags(parse_python(plan.cell.python), plan.cell.platform)
+    return parts is not None and not parts.tags.isdisjoint(tags)
+
+
+def _had(entry: StoreEntry | LockproofError) -> StoreEntry:
+    if isinstance(entry, LockproofError):
+        raise entry
+    return entry
+
+
+def _copied(wheel: Path, target: Path) -> Path:
+    shutil.copyfile(wheel, target)
+    return target
