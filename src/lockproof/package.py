@@ -26,7 +26,7 @@ from lockproof.preparation import InstalledProject
 from lockproof.projecttree import ProjectTree, read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lockproof.artifacts import Plan
@@ -84,13 +84,17 @@ class Packager:
         self._dependencies = dependencies
         self._processes = processes
         self._builders = builders
+        self._tree: ProjectTree | None = None
         self._failed: dict[str, LockproofError] = {}
+        self._given_way: dict[str, Artifact] = {}
 
-    @cached_property
+    @property
     def tree(self) -> ProjectTree:
-        """The project's files, as they were when the first cell asked."""
-        name = sha256_hex(str(self._places.root).encode("utf-8", "surrogateescape"))[:32]
-        return read_project(self._places.root, self._places.cache / "projects" / f"{name}.json")
+        """The project's files, as they were when the first cell asked, or after an editable build."""
+        if self._tree is None:
+            name = sha256_hex(str(self._places.root).encode("utf-8", "surrogateescape"))[:32]
+            self._tree = read_project(self._places.root, self._places.cache / "projects" / f"{name}.json")
+        return self._tree
 
     @cached_property
     def _inputs(self) -> BuildInputs:
@@ -106,6 +110,7 @@ class Packager:
             return plan, wheels
         artifact, entry = self._wheel(plan, wheels, interpreter)
         others = [other for other in plan.artifacts if other.name != artifact.name]
+        self._given_way.update((plan.cell.id, other) for other in plan.artifacts if other not in others)
         added = tuple(sorted([*others, artifact], key=lambda one: one.name))
         return replace(plan, artifacts=added), {**wheels, artifact.sha256: entry}
 
@@ -117,6 +122,9 @@ class Packager:
         name, tree = self._name_in(job), self.tree
         findings = list(job.predicted.findings)
         layers = dict(job.predicted.layers)
+        if other := self._given_way.get(cell.id):
+            text = f"the {other.name} {other.version} of the lock gives way to the project's own"
+            findings.append(Finding("project-replaces", "", text, "note"))
         if tree.untracked:
             text = f"nothing says which files are the project's, so its layer is left out: {tree.untracked}"
             findings.append(Finding("project-untracked", "", text, "note"))
@@ -144,21 +152,39 @@ class Packager:
                 f"{cell.id} can't be predicted", why="an editable project is that of one machine",
                 remedy="use package: wheel, or leave the cell out (cells: exclude)",
             )  # fmt: skip
-        if (found := self._remembered(self._key(kind, None))) and _fits(found[0], plan):
-            return found
-        first = next(((p, i) for p, i in self._builders if p.cell.package == kind), None)
-        own = (plan, interpreter) if interpreter else None
-        for builder in (first, own):
-            if builder is None:
-                continue
-            found = self._remembered(self._key(kind, builder[1])) or self._build(*builder, wheels)
-            if _fits(found[0], plan):
-                return found
-        raise UnavailableError(
+        problem = None
+        for builder in self._builders_for(plan, interpreter):
+            try:
+                if found := self._made(*builder, wheels, plan):
+                    return found
+            except LockproofError as error:
+                problem = problem or error  # the first is about the cell itself
+        raise problem or UnavailableError(
             f"the project's wheel for {cell.id} can't be built here",
-            why="it holds what is made for one platform" if first else "no Python of the matrix is here",
+            why="it is made for one platform" if self._builders else "no Python of the matrix is here",
             remedy="run the cell where its platform is",
         )
+
+    def _builders_for(self, plan: Plan, interpreter: Interpreter | None) -> Iterator[tuple[Plan, Interpreter]]:
+        """Who may build for a cell: itself, then the others, since most wheels fit every Python."""
+        if interpreter:
+            yield plan, interpreter
+        for other, found in self._builders:
+            if other.cell.package == plan.cell.package and other.cell.id != plan.cell.id:
+                yield other, found
+
+    def _made(
+        self, builder: Plan, interpreter: Interpreter, wheels: Wheels, plan: Plan
+    ) -> tuple[Artifact, StoreEntry] | None:
+        """The wheel that this builder makes, or that was made before, if it fits the cell of `plan`."""
+        for python in (None, interpreter):
+            found = self._remembered(self._key(plan.cell.package, python))
+            if found and _fits(found[0], plan):
+                return found
+        if found:
+            return None  # this builder's wheel is for another Python
+        found = self._build(builder, interpreter, wheels)
+        return found if _fits(found[0], plan) else None
 
     def _key(self, kind: str, interpreter: Interpreter | None) -> str:
         """What a wheel was built from, as one digest; without an interpreter for one that fits every Python."""
@@ -178,8 +204,6 @@ class Packager:
 
     def _remembered(self, key: str) -> tuple[Artifact, StoreEntry] | None:
         """The wheel that was built before from the same, if the store still has it."""
-        if key in self._failed:
-            raise self._failed[key]
         try:
             said: object = json.loads(self._record(key).read_bytes())
         except (OSError, ValueError, RecursionError):
@@ -198,32 +222,40 @@ class Packager:
         return Artifact(name=parts.name, version=parts.version, filename=filename, sha256=sha256, where=self._where)
 
     def _build(self, plan: Plan, interpreter: Interpreter, wheels: Wheels) -> tuple[Artifact, StoreEntry]:
-        key = self._key(plan.cell.package, interpreter)
+        kind = plan.cell.package
+        requirements = self._requirements(plan, wheels)
+        key = self._key(kind, interpreter)
+        attempt = " ".join([key, *(entry.manifest.sha256 for entry in requirements)])
+        if attempt in self._failed:
+            raise self._failed[attempt]
         try:
-            artifact, entry = self._built(plan, interpreter, wheels, key)
+            artifact, entry = self._built(kind, interpreter, requirements, key)
         except LockproofError as error:
-            self._failed[key] = error  # the other cells that would build the same hear the same
+            self._failed[attempt] = error
             raise
+        if kind == EDITABLE:
+            self._tree = None  # the backend may have written something that isn't ignored
         said = json.dumps({"filename": artifact.filename, "sha256": artifact.sha256}).encode()
-        write_atomically(self._record(key), said)
+        write_atomically(self._record(self._key(kind, interpreter)), said)
         if artifact.filename.endswith("-none-any.whl"):
-            write_atomically(self._record(self._key(plan.cell.package, None)), said)
+            write_atomically(self._record(self._key(kind, None)), said)
         return artifact, entry
 
-    def _built(self, plan: Plan, interpreter: Interpreter, wheels: Wheels, key: str) -> tuple[Artifact, StoreEntry]:
+    def _built(
+        self, kind: str, interpreter: Interpreter, requirements: Sequence[StoreEntry], key: str
+    ) -> tuple[Artifact, StoreEntry]:
         builds = self._places.cache / "builds"
-        builds.mkdir(parents=True, exist_ok=True)
         bench = Bench(
             folder=builds / "project",
             log=builds / f"{key}.log",
             interpreter=interpreter,
-            requirements=self._requirements(plan, wheels),
+            requirements=requirements,
             lock=self._inputs.lock,
             processes=self._processes,
             app_data=self._places.cache / "virtualenv",
             variables=self._variables,
         )
-        with built_wheel(self._source(plan.cell.package), bench) as wheel:
+        with built_wheel(self._source(kind), bench) as wheel:
             artifact = self._artifact(wheel.name, sha256_hex(wheel.read_bytes()))
             if artifact is None:
                 raise LockproofError(f"{wheel.name} is no wheel's name", where=self._where)

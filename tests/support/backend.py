@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from support.projects import Project
 
-SOURCE = '''\
+SOURCE = """\
 import base64, hashlib, json, os, sys, zipfile
 
 
@@ -56,16 +56,16 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 def build_editable(folder, config_settings=None, metadata_directory=None):
     name = json.load(open("tiny.json"))["name"]
     return _wheel(folder, {"_editable_{}.pth".format(name): os.path.abspath("src") + "\\n"}, "py3-none-any")
-'''
+"""
 
-_APP = '''\
+_APP = """\
 import importlib.util, os
 
 
 def main():
     has = [name for name in ("color", "checker") if importlib.util.find_spec(name)]
     print("app", os.path.abspath(__file__), *has)
-'''
+"""
 
 
 def backend_wheel(project: Project) -> Path:

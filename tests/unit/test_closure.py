@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockproof.closure import Needs, check_closure, closure_notes, read_needs
+from lockproof.closure import Needs, check_closure, closure_notes, reached, read_needs
 from lockproof.fingerprint import Finding
 from lockproof.manifest import Manifest
 from lockproof.platforms import marker_environment, parse_platform, parse_python
@@ -60,6 +60,33 @@ def test_extras_count_where_an_active_requirement_asks_for_them() -> None:
 def test_extras_of_a_distribution_by_itself() -> None:
     all_of_it = needs("x", "x[one]; extra == 'all'", "gone; extra == 'one'", extras=("all", "one"))
     assert said(needs("y", "x[all]"), all_of_it) == [("requires", "x 1.0 requires gone, which is not there")]
+
+
+def test_extras_that_are_known_to_be_wanted() -> None:
+    app = needs("app", "lib; extra == 'fast'", extras=("fast",))
+    assert check_closure([app], LINUX) == ()
+    (found,) = check_closure([app], LINUX, [("App", "Fast"), ("other", "x")])
+    assert found.message == "app 1.0 requires lib, which is not there"
+
+
+def test_what_requirements_come_to() -> None:
+    backend = needs("backend", "helper", "win; sys_platform == 'win32'", "more; extra == 'all'", extras=("all",))
+    distributions = [
+        backend,
+        needs("helper", "deep"),
+        needs("deep", "backend"),
+        needs("win"),
+        needs("more"),
+        needs("x"),
+    ]
+    assert reached(["Backend>=1", "unknown"], distributions, LINUX) == {"backend", "helper", "deep"}
+    assert reached(["backend[all]; python_version > '3'"], distributions, LINUX) == {
+        "backend",
+        "helper",
+        "deep",
+        "more",
+    }
+    assert reached(["backend; python_version < '3'"], distributions, LINUX) == set()
 
 
 def test_an_extra_that_is_not_provided() -> None:
