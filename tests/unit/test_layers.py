@@ -23,11 +23,11 @@ PURE = [
 EDGES = [
     "reader", "urls", "knownfiles", "projecttree", "probe", "probing", "buildfiles", "interpreters", "documents",
     "uvconfig", "credentials", "pipconfig", "session", "simpleapi", "index", "download", "lockfile", "unpack", "store",
-    "joiner", "unpackers", "process", "bytecode", "pycache", "inspection", "compiled", "linking", "environment",
-    "installers", "buildhook", "builds", "sdists", "workspace", "preparation", "dependencies", "package",
-    "cellcommands", "cellrun", "runner", "project", "reporters.__init__",
-    "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit",
-    "reporters.html", "commands", "cli", "__main__",
+    "joiner", "forks", "unpackers", "process", "bytecode", "pycache", "inspection", "compiled", "linking",
+    "environment", "installers", "buildhook", "builds", "sdists", "workspace", "preparation", "dependencies", "package",
+    "provers", "cellcommands", "cellrun", "runner", "project",
+    "reporters.__init__", "reporters.text", "reporters.progress", "reporters.live", "reporters.choice",
+    "reporters.junit", "reporters.html", "commands", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}
