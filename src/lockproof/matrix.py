@@ -15,6 +15,7 @@ from lockproof.errors import MatrixError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lockproof.buildkeys import BuildLock
     from lockproof.platforms import Platform
 
 LINKS = ("auto", "clone", "hardlink", "copy", "symlink")
@@ -53,6 +54,7 @@ class Cell:
     timeout: float | None = None  # seconds a command
     container: Mapping[str, object] | None = None
     axes: Mapping[str, str] = field(default_factory=dict)
+    build: tuple[str, ...] = ()  # what `buildkeys.may_build` is asked with
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +70,7 @@ class Settings:
     installer: str | None = None
     timeout: float | None = None  # seconds a command
     container: Mapping[str, object] | None = None
+    build: tuple[str, ...] | None = None
 
     def overlaid(self, over: Settings) -> Settings:
         """These settings with those of `over` in front: `env` is merged, everything else replaced."""
@@ -81,6 +84,7 @@ class Settings:
             installer=_given(over.installer, self.installer),
             timeout=_given(over.timeout, self.timeout),
             container=_given(over.container, self.container),
+            build=_given(over.build, self.build),
         )
 
 
@@ -133,6 +137,7 @@ class Spec:
     axes: tuple[Axis, ...] = ()
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclude, ...] = ()
+    build_lock: BuildLock | None = None
 
 
 def expand(spec: Spec, host: Platform) -> tuple[Cell, ...]:
@@ -261,6 +266,7 @@ def _make(
         timeout=settings.timeout,
         container=settings.container,
         axes=axes,
+        build=settings.build or (),
     )
 
 
