@@ -115,11 +115,12 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
             processes=processes,
             listener=listener,
             policy=policy,
+            build=project.builder(fetching, listener.note, processes, check=options.check_builds, save=True),
+            packager=project.packager(fetching, listener.note, processes),
             dependencies=project.dependencies,
-            packager=project.packager(plans, interpreters, fetching, processes),
         )
         result = runner.run(plans, interpreters)
-        project.store.save_seen(artifact for plan in plans for artifact in plan.artifacts)
+        project.store.save_seen()
         listener.concluded(result.outcomes, result.exit_code)
     for kind, path in reports.items():
         _write_report(kind, path, result)
@@ -229,7 +230,7 @@ def predict(options: argparse.Namespace, project: Project) -> int:
 
     cells = project.select(options.cells)
     with _progress(options) as listener:
-        jobs = project.jobs(cells, listener.fetching)
+        jobs = project.jobs(cells, listener.fetching, listener.note)
         for note in closure_notes([(job.cell.id, job.predicted.findings) for job in jobs]):
             listener.note(note)
     predictions = [replace(job.predicted, about=about(job, project.lock)) for job in jobs]
@@ -300,7 +301,7 @@ def verify(options: argparse.Namespace, project: Project) -> int:
         if len(cells) != 1:
             raise UsageError(f"--cell {options.cell} names {len(cells)} cells", remedy="name one")
         with _progress(options) as listener:
-            job = project.jobs(cells, listener.fetching)[0]
+            job = project.jobs(cells, listener.fetching, listener.note)[0]
         expected, interpreter, against = job.predicted, job.interpreter, cells[0].id
     observed = read_target(options.target, project, interpreter)
     proof = prove(expected, with_project(observed, job) if job else observed)

@@ -7,6 +7,7 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from lockproof.buildkeys import read_build, read_build_lock
 from lockproof.errors import MatrixError
 from lockproof.matrix import (
     HOST,
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from lockproof.platforms import Platform
     from lockproof.trees import Document, KeyPath, Value
 
-_SETTINGS = ("extras", "groups", "commands", "env", "pass_env", "link", "installer", "package", "timeout")
+_SETTINGS = ("extras", "groups", "commands", "env", "pass_env", "link", "installer", "timeout", "build", "package")
 _OVERRIDES = (*_SETTINGS, "container")
-_MATRIX_KEYS = ("version", "lock", "python", "platform", *_SETTINGS, "cells")
+_MATRIX_KEYS = ("version", "lock", "python", "platform", *_SETTINGS, "build-lock", "build-groups", "cells")
 _CELLS_KEYS = ("axes", "include", "exclude")
 _CELL_KEYS = ("name", "python", "platform")
 # Keys that people write by habit or in the wrong place, and what they are called here.
@@ -83,6 +84,7 @@ def read_matrix(document: Document, *, python_version: str | None = None) -> Spe
         axes=axes,
         include=tuple(_include(check, at, entry, default) for at, entry in include),
         exclude=tuple(_exclude(check, at, entry, axes) for at, entry in exclude),
+        build_lock=read_build_lock(check, data, _names(check, ("build-groups",), data)),
     )
     check.raise_problems()
     return spec
@@ -187,6 +189,7 @@ def _settings(check: Checker, at: KeyPath, data: dict[str, Value]) -> Settings:
         package=check.choice((*at, "package"), data["package"], PACKAGES) if "package" in data else None,
         timeout=_timeout(check, (*at, "timeout"), data["timeout"]) if "timeout" in data else None,
         container=_container(check, (*at, "container"), data["container"]) if "container" in data else None,
+        build=read_build(check, (*at, "build"), data["build"]) if "build" in data else None,
     )
 
 

@@ -15,6 +15,7 @@ from lockproof.errors import MatrixError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lockproof.buildkeys import BuildLock
     from lockproof.platforms import Platform
 
 LINKS = ("auto", "clone", "hardlink", "copy", "symlink")
@@ -55,6 +56,7 @@ class Cell:
     timeout: float | None = None  # seconds a command
     container: Mapping[str, object] | None = None
     axes: Mapping[str, str] = field(default_factory=dict)
+    build: tuple[str, ...] = ()  # what `buildkeys.may_build` is asked with
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +73,7 @@ class Settings:
     package: str | None = None
     timeout: float | None = None  # seconds a command
     container: Mapping[str, object] | None = None
+    build: tuple[str, ...] | None = None
 
     def overlaid(self, over: Settings) -> Settings:
         """These settings with those of `over` in front: `env` is merged, everything else replaced."""
@@ -85,6 +88,7 @@ class Settings:
             package=_given(over.package, self.package),
             timeout=_given(over.timeout, self.timeout),
             container=_given(over.container, self.container),
+            build=_given(over.build, self.build),
         )
 
 
@@ -137,6 +141,7 @@ class Spec:
     axes: tuple[Axis, ...] = ()
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclude, ...] = ()
+    build_lock: BuildLock | None = None
 
 
 def expand(spec: Spec, host: Platform) -> tuple[Cell, ...]:
@@ -266,6 +271,7 @@ def _make(
         timeout=settings.timeout,
         container=settings.container,
         axes=axes,
+        build=settings.build or (),
     )
 
 

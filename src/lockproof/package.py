@@ -8,58 +8,38 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockproof.artifacts import Artifact
-from lockproof.builds import DEFAULT_EPOCH, Bench, Source, built_wheel
+from lockproof.builds import DEFAULT_EPOCH, Source, built_wheel
 from lockproof.buildsystem import read_build_system
 from lockproof.closure import reached
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError, LockproofError, UnavailableError
 from lockproof.fingerprint import EDITABLE, Finding
-from lockproof.knownfiles import write_atomically
 from lockproof.locks import wheel_name
 from lockproof.platforms import compatible_tags, marker_environment, parse_python
 from lockproof.preparation import InstalledProject
 from lockproof.projecttree import ProjectTree, read_project
+from lockproof.store import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lockproof.artifacts import Plan
+    from lockproof.building import Requirements, Workshop
     from lockproof.dependencies import Dependencies
     from lockproof.interpreters import Interpreter
     from lockproof.preparation import Fetching, Job
-    from lockproof.process import Processes
-    from lockproof.store import Store, StoreEntry
+    from lockproof.store import StoreEntry
 
     Wheels = Mapping[str, StoreEntry | LockproofError]
 
 _SCHEMA = "lockproof/project-wheel/1"
 # What tells a backend the version that it would otherwise ask git for: a copy has no repository.
-VERSION_VARIABLES = ("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BuildInputs:
-    """What builds are made with: the lock of their requirements (its name, its sha256 and groups as one text), and
-    the artifacts that it selects for a cell; None for those that the cell's own plan has of what is required."""
-
-    lock: str
-    identity: str
-    artifacts: Callable[[Plan], Sequence[Artifact]] | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Places:
-    """The project's folder, that of the caches, and the user's variables that a build may see."""
-
-    root: Path
-    cache: Path
-    variables: Mapping[str, str]
+_VERSION_VARIABLES = ("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION")
 
 
 class Packager:
@@ -67,23 +47,28 @@ class Packager:
 
     def __init__(
         self,
-        places: Places,
-        inputs: Callable[[], BuildInputs],
+        root: Path,
+        workshop: Workshop,
         *,
-        store: Store,
         fetching: Fetching,
+        requirements: Requirements,
+        own_lock: tuple[str, str],
         dependencies: Dependencies,
-        processes: Processes,
-        builders: Sequence[tuple[Plan, Interpreter]],
+        note: Callable[[str], None],
+        variables: Mapping[str, str],
     ) -> None:
-        """`builders` are the plans of cells that are here: the first builds what is the same for all Pythons."""
-        self._places = places
-        self._make_inputs = inputs
-        self._store = store
+        """`root` is the project's folder; `requirements` what builds may use, `own_lock` (name and sha256) where there
+        is no build lock. `variables` are the user's: those that tell a version get into the build."""
+        self._root = root
+        self._workshop = workshop
+        self._store = workshop.store
         self._fetching = fetching
+        self._requirements = requirements
+        self._own_lock = own_lock
         self._dependencies = dependencies
-        self._processes = processes
-        self._builders = builders
+        self._note = note
+        self._variables = {name: value for name, value in variables.items() if name.startswith(_VERSION_VARIABLES)}
+        self._offered: list[tuple[Plan, Interpreter]] = []
         self._tree: ProjectTree | None = None
         self._failed: dict[str, LockproofError] = {}
         self._given_way: dict[str, Artifact] = {}
@@ -92,13 +77,13 @@ class Packager:
     def tree(self) -> ProjectTree:
         """The project's files, as they were when the first cell asked, or after an editable build."""
         if self._tree is None:
-            name = sha256_hex(str(self._places.root).encode("utf-8", "surrogateescape"))[:32]
-            self._tree = read_project(self._places.root, self._places.cache / "projects" / f"{name}.json")
+            name = sha256_hex(str(self._root).encode("utf-8", "surrogateescape"))[:32]
+            self._tree = read_project(self._root, self._workshop.cache / "projects" / f"{name}.json")
         return self._tree
 
-    @cached_property
-    def _inputs(self) -> BuildInputs:
-        return self._make_inputs()
+    def offer(self, here: Iterable[tuple[Plan, Interpreter | None]]) -> None:
+        """Say which cells there are, so that one can build for another: most wheels fit every Python."""
+        self._offered = [(plan, found) for plan, found in here if found and plan.cell.package != "none"]
 
     def packaged(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None) -> tuple[Plan, Wheels]:
         """The plan with the project's wheel, where its cell wants it, and the wheels with that one.
@@ -141,7 +126,7 @@ class Packager:
 
     @property
     def _where(self) -> str:
-        return str(self._places.root / "pyproject.toml")
+        return str(self._root / "pyproject.toml")
 
     # wheels
 
@@ -161,7 +146,7 @@ class Packager:
                 problem = problem or error  # the first is about the cell itself
         raise problem or UnavailableError(
             f"the project's wheel for {cell.id} can't be built here",
-            why="it is made for one platform" if self._builders else "no Python of the matrix is here",
+            why="it is made for one platform" if self._offered else "no Python of the matrix is here",
             remedy="run the cell where its platform is",
         )
 
@@ -169,7 +154,7 @@ class Packager:
         """Who may build for a cell: itself, then the others, since most wheels fit every Python."""
         if interpreter:
             yield plan, interpreter
-        for other, found in self._builders:
+        for other, found in self._offered:
             if other.cell.package == plan.cell.package and other.cell.id != plan.cell.id:
                 yield other, found
 
@@ -188,19 +173,14 @@ class Packager:
 
     def _key(self, kind: str, interpreter: Interpreter | None) -> str:
         """What a wheel was built from, as one digest; without an interpreter for one that fits every Python."""
-        python = [interpreter.version, interpreter.layer] if interpreter else []
-        root = str(self._places.root) if kind == EDITABLE else ""
+        python = interpreter.layer if interpreter else ""
+        root = str(self._root) if kind == EDITABLE else ""
+        lock = self._requirements.identity or self._own_lock[1]
         told = sorted(self._variables.items())
-        return sha256_hex(
-            json.dumps([_SCHEMA, kind, self.tree.digest, root, self._inputs.identity, told, python]).encode()
-        )
-
-    @property
-    def _variables(self) -> dict[str, str]:
-        return {name: value for name, value in self._places.variables.items() if name.startswith(VERSION_VARIABLES)}
+        return sha256_hex(json.dumps([_SCHEMA, kind, self.tree.digest, root, lock, told, python]).encode())
 
     def _record(self, key: str) -> Path:
-        return self._places.cache / "builds" / f"{key}.json"
+        return self._store.folder / "builds" / f"{key}.json"
 
     def _remembered(self, key: str) -> tuple[Artifact, StoreEntry] | None:
         """The wheel that was built before from the same, if the store still has it."""
@@ -223,7 +203,7 @@ class Packager:
 
     def _build(self, plan: Plan, interpreter: Interpreter, wheels: Wheels) -> tuple[Artifact, StoreEntry]:
         kind = plan.cell.package
-        requirements = self._requirements(plan, wheels)
+        requirements = self._required(plan, wheels)
         key = self._key(kind, interpreter)
         attempt = " ".join([key, *(entry.manifest.sha256 for entry in requirements)])
         if attempt in self._failed:
@@ -235,6 +215,7 @@ class Packager:
             raise
         if kind == EDITABLE:
             self._tree = None  # the backend may have written something that isn't ignored
+        self._record(key).parent.mkdir(parents=True, exist_ok=True)
         said = json.dumps({"filename": artifact.filename, "sha256": artifact.sha256}).encode()
         write_atomically(self._record(self._key(kind, interpreter)), said)
         if artifact.filename.endswith("-none-any.whl"):
@@ -244,17 +225,9 @@ class Packager:
     def _built(
         self, kind: str, interpreter: Interpreter, requirements: Sequence[StoreEntry], key: str
     ) -> tuple[Artifact, StoreEntry]:
-        builds = self._places.cache / "builds"
-        bench = Bench(
-            folder=builds / "project",
-            log=builds / f"{key}.log",
-            interpreter=interpreter,
-            requirements=requirements,
-            lock=self._inputs.lock,
-            processes=self._processes,
-            app_data=self._places.cache / "virtualenv",
-            variables=self._variables,
-        )
+        bench = self._workshop.bench(key, interpreter, requirements, self._requirements.lock or self._own_lock[0])
+        bench = replace(bench, variables=self._variables)
+        self._note(f"building the project ({kind}) with Python {interpreter.version}")
         with built_wheel(self._source(kind), bench) as wheel:
             artifact = self._artifact(wheel.name, sha256_hex(wheel.read_bytes()))
             if artifact is None:
@@ -268,15 +241,13 @@ class Packager:
             self.tree.copy_to(folder)
             return DEFAULT_EPOCH  # of the content alone, so that equal content makes equal wheels
 
-        root = self._places.root
-        editable = root if kind == EDITABLE else None
+        editable = self._root if kind == EDITABLE else None
         return Source(what="the project", name="", version="", unpack=unpack, where=self._where, editable=editable)
 
-    def _requirements(self, plan: Plan, wheels: Wheels) -> list[StoreEntry]:
+    def _required(self, plan: Plan, wheels: Wheels) -> list[StoreEntry]:
         """The wheels that a build has: those of the build lock, or of the cell's plan those that it asks for."""
-        if self._inputs.artifacts is not None:
-            locked = self._inputs.artifacts(plan)
-            return [_had(entry) for entry in self._fetching.bring(locked).values()]
+        if self._requirements.lock:
+            return [_had(entry) for entry in self._fetching.bring(self._requirements.of(plan.cell)).values()]
         entries = {artifact.name: _had(wheels[artifact.sha256]) for artifact in plan.artifacts}
         environment = marker_environment(parse_python(plan.cell.python), plan.cell.platform)
         texts = {name: str(value) for name, value in environment.items()}
@@ -284,7 +255,7 @@ class Packager:
         return [entries[name] for name in sorted(reached(self._build_system(), needs, texts))]
 
     def _build_system(self) -> Sequence[str]:
-        path = self._places.root / "pyproject.toml"
+        path = self._root / "pyproject.toml"
         if not path.exists() and not (path.parent / "setup.py").exists():
             raise LockError(
                 "the project can't be built",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lockproof.artifacts import Plan
+    from lockproof.building import Requirements, Workshop
     from lockproof.dependencies import Dependencies
     from lockproof.download import Downloader
     from lockproof.index import Index
     from lockproof.interpreters import Discovery, Interpreter
-    from lockproof.lockfile import LoadedLock
+    from lockproof.lockfile import IndexFactory, LoadedLock
     from lockproof.locks import IndexOptions, Lock
     from lockproof.matrix import Cell, Spec
-    from lockproof.package import BuildInputs, Packager
-    from lockproof.preparation import Fetching, Job
+    from lockproof.package import Packager
+    from lockproof.preparation import Build, Fetching, Job
     from lockproof.process import Processes
 
 
@@ -45,6 +47,7 @@ class Project:
         self.environ = environ
         self.offline = offline
         self.store = Store(places.cache / "store")
+        self._build_requirements: Requirements | None = None  # of the cells last planned
         self._index: Index | None = None
 
     @cached_property
@@ -95,34 +98,40 @@ class Project:
         """The lock in its normal form, with the files that the cells last planned need, or else all cells."""
         return self._load_lock(self.cells).lock
 
-    def _load_lock(self, cells: Sequence[Cell]) -> LoadedLock:
+    def _load_lock(
+        self, cells: Sequence[Cell], name: str = "", index_factory: IndexFactory | None = None
+    ) -> LoadedLock:
+        """The lock of that name, the matrix's own by default."""
         from lockproof.lockfile import load_lock
 
         return load_lock(
-            self.matrix_path.parent / self.spec.lock,
+            self.matrix_path.parent / (name or self.spec.lock),
             cells,
             folder_for_cache=self.places.cache / "locks",
-            index_factory=self._make_index,
+            index_factory=index_factory or self._make_index,
             environ=self.environ,
         )
 
     def _make_index(self, options: IndexOptions | None = None) -> Index:
-        """The user's own index, with the options that the lock adds."""
+        """The user's own index, with the options that the lock adds; one for all that is asked."""
+        if self._index is None:
+            self._index = self._new_index(options)
+        return self._index
+
+    def _new_index(self, options: IndexOptions | None) -> Index:
         from lockproof.index import Index
         from lockproof.pipconfig import read_index_config
 
-        if self._index is None:
-            config = replace(read_index_config(self.environ, self.root), offline=self.offline)
-            if options is not None:
-                config = config.with_options(
-                    index_url=options.index_url,
-                    extra_index_urls=options.extra_index_urls,
-                    find_links=options.find_links,
-                    no_index=options.no_index,
-                    trusted_hosts=options.trusted_hosts,
-                )
-            self._index = Index(config)
-        return self._index
+        config = replace(read_index_config(self.environ, self.root), offline=self.offline)
+        if options is not None:
+            config = config.with_options(
+                index_url=options.index_url,
+                extra_index_urls=options.extra_index_urls,
+                find_links=options.find_links,
+                no_index=options.no_index,
+                trusted_hosts=options.trusted_hosts,
+            )
+        return Index(config)
 
     def _make_downloader(self) -> Downloader:
         from lockproof.download import Downloader
@@ -134,7 +143,71 @@ class Project:
         from lockproof.plan import plan_cells
 
         self.lock, missing = self._load_lock(cells)
-        return plan_cells(self.lock, cells, missing)
+        plans = plan_cells(self.lock, cells, missing)
+        self._build_requirements = self._plan_builds(
+            [plan.cell for plan in plans if plan.cell.package != "none" or any(a.is_sdist for a in plan.artifacts)]
+        )
+        return plans
+
+    def _plan_builds(self, cells: Sequence[Cell]) -> Requirements | None:
+        """What the build lock gives for each Python and platform of cells that build; None where none does.
+
+        Raises what reading and planning a lock raises.
+        """
+        if not cells:
+            return None
+        from lockproof.building import Requirements  # few projects build
+        from lockproof.plan import plan_cells
+
+        named = self.spec.build_lock
+        if named is None:
+            return Requirements(plans={})
+        by_target = {(cell.python, cell.platform): cell for cell in cells}
+        wanted = [replace(cell, extras=(), groups=named.groups, build=()) for cell in by_target.values()]
+        loaded = self._load_lock(wanted, named.path, lambda options: self._new_index(options))
+        plans = plan_cells(loaded.lock, wanted, loaded.missing)
+        by_cell = dict(zip(by_target, plans, strict=True))
+        identity = f"{loaded.lock.sha256} {named.groups}"
+        return Requirements(lock=named.path, identity=identity, plans=by_cell)
+
+    def builder(
+        self,
+        fetching: Fetching,
+        note: Callable[[str], None],
+        processes: Processes | None = None,
+        *,
+        check: bool = False,
+        save: bool = False,
+    ) -> Build | None:
+        """What builds the sdists of the cells last planned, None without any; `check` and `save`: see `Builder`."""
+        if self._build_requirements is None:
+            return None
+        from lockproof.building import Builder  # few projects build
+        from lockproof.keptbuilds import FILENAME
+        from lockproof.keptfile import KeptFile
+
+        locked = [(package.name, str(package.version)) for package in self.lock.pylock.packages]
+        builder = Builder(
+            self._workshop(processes),
+            fetching=fetching,
+            requirements=self._build_requirements,
+            kept=KeptFile((self.matrix_path.parent / self.spec.lock).with_name(FILENAME), locked),
+            note=note,
+            check=check,
+            save=save,
+        )
+        return builder.built
+
+    def _workshop(self, processes: Processes | None) -> Workshop:
+        from lockproof.building import Workshop  # few projects build
+        from lockproof.process import Processes
+
+        return Workshop(
+            cache=self.places.cache,
+            store=self.store,
+            processes=processes or Processes(),
+            path=self.environ.get("PATH", os.defpath),
+        )
 
     def interpreters(self, cells: Sequence[Cell]) -> dict[str, Interpreter | LockproofError]:
         """The interpreter of each exact Python that the cells need here, or why there is none."""
@@ -156,33 +229,27 @@ class Project:
         return Dependencies(self.places.cache / "closures")
 
     def packager(
-        self,
-        plans: Sequence[Plan],
-        interpreters: Mapping[str, Interpreter | LockproofError],
-        fetching: Fetching,
-        processes: Processes,
-    ) -> Packager:
-        """What builds the project for the cells that install it."""
-        from lockproof.package import Packager
-        from lockproof.package import Places as PackagePlaces
+        self, fetching: Fetching, note: Callable[[str], None], processes: Processes | None = None
+    ) -> Packager | None:
+        """What builds the project for the cells last planned; None where none of them installs it."""
+        if self._build_requirements is None:
+            return None
+        from lockproof.package import Packager  # few projects build
 
-        here = [(plan, interpreters.get(plan.cell.python)) for plan in plans if plan.cell.on_host]
         return Packager(
-            PackagePlaces(root=self.root, cache=self.places.cache, variables=self.environ),
-            self._build_inputs,
-            store=self.store,
+            self.root,
+            self._workshop(processes),
             fetching=fetching,
+            requirements=self._build_requirements,
+            own_lock=(self.spec.lock, self.lock.sha256),
             dependencies=self.dependencies,
-            processes=processes,
-            builders=[(plan, found) for plan, found in here if found and not isinstance(found, LockproofError)],
+            note=note,
+            variables=self.environ,
         )
 
-    def _build_inputs(self) -> BuildInputs:
-        from lockproof.package import BuildInputs
-
-        return BuildInputs(lock=self.spec.lock, identity=self.lock.sha256, artifacts=None)
-
-    def jobs(self, cells: Sequence[Cell], told: Callable[[int, int, int], None]) -> list[Job]:
+    def jobs(
+        self, cells: Sequence[Cell], told: Callable[[int, int, int], None], note: Callable[[str], None]
+    ) -> list[Job]:
         """The predicted cells, wheels fetched; a missing interpreter leaves its layer out. Raises the first error."""
         from lockproof.preparation import make_job
         from lockproof.process import Processes
@@ -190,15 +257,30 @@ class Project:
         plans = self.plans(cells)
         interpreters = self.interpreters(cells)
         fetching = self.fetching(told)
-        wheels = fetching.bring(artifact for plan in plans for artifact in plan.artifacts)
-        packager = self.packager(plans, interpreters, fetching, Processes())
+        here = [(plan, _here(plan.cell, interpreters)) for plan in plans]
+        processes = Processes()
+        build, packager = self.builder(fetching, note, processes), self.packager(fetching, note, processes)
+        built = build(here) if build else plans
+        for failure in (plan for plan in built if isinstance(plan, LockproofError)):
+            raise failure
+        pairs = [
+            (plan, own) for plan, (_, own) in zip(built, here, strict=True) if not isinstance(plan, LockproofError)
+        ]
+        wheels = fetching.bring(artifact for plan, _ in pairs for artifact in plan.artifacts)
+        if packager is None:
+            return [self.dependencies.checked(make_job(plan, wheels, found)) for plan, found in pairs]
+        packager.offer(pairs)
         jobs = []
-        for plan in plans:
-            found = interpreters.get(plan.cell.python) if plan.cell.on_host else None
-            interpreter = None if isinstance(found, LockproofError) else found
-            packed, with_own = packager.packaged(plan, wheels, interpreter)
-            jobs.append(self.dependencies.checked(packager.declared(make_job(packed, with_own, interpreter))))
+        for plan, found in pairs:
+            job = packager.declared(make_job(*packager.packaged(plan, wheels, found), found))
+            jobs.append(self.dependencies.checked(job))
         return jobs
+
+
+def _here(cell: Cell, interpreters: Mapping[str, Interpreter | LockproofError]) -> Interpreter | None:
+    """The interpreter of a cell of this host; None where there is none."""
+    found = interpreters.get(cell.python) if cell.on_host else None
+    return None if isinstance(found, LockproofError) else found
 
 
 def cache_folder(named: str | None, folder: Path) -> Path:

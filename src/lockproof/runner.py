@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from lockproof.outcomes import Listener
     from lockproof.package import Packager, Wheels
     from lockproof.prediction import Landings
-    from lockproof.preparation import Fetching, Job
+    from lockproof.preparation import Build, Fetching, Job
     from lockproof.process import Processes
 
 INTERRUPTED = 130
+_MISMATCH = 3  # the exit code of what is not as it was
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,13 +59,15 @@ class Runner:
         processes: Processes,
         listener: Listener,
         policy: Policy,
-        dependencies: Dependencies | None = None,
+        build: Build | None = None,
         packager: Packager | None = None,
+        dependencies: Dependencies | None = None,
     ) -> None:
-        """`cells` does the work of one cell, `fetching` brings the wheels of all, `packager` that of the project.
+        """`cells` does the work of one cell, `fetching` brings the wheels of all, `build` those built of sdists.
 
-        `dependencies` checks whether they have all that they require.
+        `packager` adds the project's own wheel, `dependencies` checks whether they have all that they require.
         """
+        self._build = build
         self._cells = cells
         self._fetching = fetching
         self._processes = processes
@@ -119,7 +122,10 @@ class Runner:
                 self._missing(cell, str(interpreter))
             else:
                 here.append((plan, interpreter))
+        here = self._built(here)
         wheels = self._fetching.bring(artifact for plan, _ in here for artifact in plan.artifacts)
+        if self._packager:
+            self._packager.offer(here)
         self._cells.compiling = not self._fetching.brought
         jobs: list[tuple[Cell, Job]] = []
         landings: Landings = {}
@@ -146,6 +152,22 @@ class Runner:
         job = make_job(plan, wheels, interpreter, landings)
         job = self._packager.declared(job) if self._packager else job
         return self._dependencies.checked(job) if self._dependencies else job
+
+    def _built(self, here: list[tuple[Plan, Interpreter | None]]) -> list[tuple[Plan, Interpreter | None]]:
+        """The plans with wheels for sdists; each one that can't be built gets its outcome."""
+        if self._build is None:
+            return here
+        built: list[tuple[Plan, Interpreter | None]] = []
+        for (plan, interpreter), found in zip(here, self._build(here), strict=True):
+            if not isinstance(found, LockproofError):
+                built.append((found, interpreter))
+            elif not plan.cell.on_host:
+                self._missing(plan.cell, str(found))
+            else:
+                status = "mismatch" if found.exit_code == _MISMATCH else "error"
+                code = found.exit_code
+                self._done(Outcome(cell=plan.cell, status=status, reason=str(found), error_code=code))
+        return built
 
     def _missing(self, cell: Cell, reason: str) -> None:
         self._done(Outcome(cell=cell, status="skipped" if self._policy.skip_missing else "unavailable", reason=reason))
