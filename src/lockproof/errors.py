@@ -39,6 +39,14 @@ class LockError(LockproofError):
     """A lock that can't be read, isn't hashed, or doesn't fit a cell (exit 2)."""
 
 
+class MissingRequirementsError(LockError):
+    """A build that requires what its environment does not have: `missing` has the requirements as written (exit 2)."""
+
+    def __init__(self, what: str, missing: Sequence[str], *, why: str = "", remedy: str = "") -> None:
+        super().__init__(what, why=why, remedy=remedy)
+        self.missing = tuple(missing)
+
+
 class HashMismatchError(LockproofError):
     """An artifact whose bytes are not the ones the lock names (exit 5)."""
 

@@ -16,7 +16,7 @@ from lockproof.builds import DEFAULT_EPOCH, Source, built_wheel
 from lockproof.buildsystem import read_build_system
 from lockproof.closure import reached
 from lockproof.digests import sha256_hex
-from lockproof.errors import LockError, LockproofError, UnavailableError
+from lockproof.errors import LockError, LockproofError, MissingRequirementsError, UnavailableError
 from lockproof.fingerprint import EDITABLE, Finding
 from lockproof.locks import wheel_name
 from lockproof.platforms import compatible_tags, marker_environment, parse_python
@@ -203,16 +203,13 @@ class Packager:
 
     def _build(self, plan: Plan, interpreter: Interpreter, wheels: Wheels) -> tuple[Artifact, StoreEntry]:
         kind = plan.cell.package
-        requirements = self._required(plan, wheels)
         key = self._key(kind, interpreter)
-        attempt = " ".join([key, *(entry.manifest.sha256 for entry in requirements)])
-        if attempt in self._failed:
-            raise self._failed[attempt]
         try:
-            artifact, entry = self._built(kind, interpreter, requirements, key)
-        except LockproofError as error:
-            self._failed[attempt] = error
-            raise
+            artifact, entry = self._built_with(self._required(plan, wheels), kind, interpreter, key)
+        except MissingRequirementsError as error:
+            if self._requirements.lock:
+                raise
+            artifact, entry = self._built_with_more(error, plan, interpreter, wheels)
         if kind == EDITABLE:
             self._tree = None  # the backend may have written something that isn't ignored
         self._record(key).parent.mkdir(parents=True, exist_ok=True)
@@ -222,10 +219,39 @@ class Packager:
             write_atomically(self._record(self._key(kind, None)), said)
         return artifact, entry
 
+    def _built_with_more(
+        self, first: MissingRequirementsError, plan: Plan, interpreter: Interpreter, wheels: Wheels
+    ) -> tuple[Artifact, StoreEntry]:
+        """The wheel, where the backend itself asks for more than the project does (PEP 517, get_requires_…)."""
+        kind = plan.cell.package
+        try:
+            more = self._required(plan, wheels, first.missing)
+            return self._built_with(more, kind, interpreter, self._key(kind, interpreter))
+        except MissingRequirementsError as error:
+            lock, missing = self._own_lock[0], ", ".join(error.missing)
+            raise LockError(
+                f"the project can't be built: it requires {missing}",
+                where=self._where,
+                why=f"{lock} has nothing of the kind for {plan.cell.id}",
+                remedy=f"Lock it, with hashes, in {lock}, or in a file of its own that `build-lock` names.",
+            ) from error
+
+    def _built_with(
+        self, requirements: Sequence[StoreEntry], kind: str, interpreter: Interpreter, key: str
+    ) -> tuple[Artifact, StoreEntry]:
+        attempt = " ".join([key, *(entry.manifest.sha256 for entry in requirements)])
+        if attempt in self._failed:
+            raise self._failed[attempt]
+        try:
+            return self._built(kind, interpreter, requirements, key)
+        except LockproofError as error:
+            self._failed[attempt] = error
+            raise
+
     def _built(
         self, kind: str, interpreter: Interpreter, requirements: Sequence[StoreEntry], key: str
     ) -> tuple[Artifact, StoreEntry]:
-        bench = self._workshop.bench(key, interpreter, requirements, self._requirements.lock or self._own_lock[0])
+        bench = self._workshop.bench(key, interpreter, requirements, self._requirements.lock)
         bench = replace(bench, variables=self._variables)
         self._note(f"building the project ({kind}) with Python {interpreter.version}")
         with built_wheel(self._source(kind), bench) as wheel:
@@ -244,7 +270,7 @@ class Packager:
         editable = self._root if kind == EDITABLE else None
         return Source(what="the project", name="", version="", unpack=unpack, where=self._where, editable=editable)
 
-    def _required(self, plan: Plan, wheels: Wheels) -> list[StoreEntry]:
+    def _required(self, plan: Plan, wheels: Wheels, more: Sequence[str] = ()) -> list[StoreEntry]:
         """The wheels that a build has: those of the build lock, or of the cell's plan those that it asks for."""
         if self._requirements.lock:
             return [_had(entry) for entry in self._fetching.bring(self._requirements.of(plan.cell)).values()]
@@ -252,7 +278,7 @@ class Packager:
         environment = marker_environment(parse_python(plan.cell.python), plan.cell.platform)
         texts = {name: str(value) for name, value in environment.items()}
         needs = map(self._dependencies.needs_of, entries.values())
-        return [entries[name] for name in sorted(reached(self._build_system(), needs, texts))]
+        return [entries[name] for name in sorted(reached([*self._build_system(), *more], needs, texts))]
 
     def _build_system(self) -> Sequence[str]:
         path = self._root / "pyproject.toml"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.backend import backend_wheel, write_app
+from support.backend import SOURCE, backend_wheel, write_app
 from support.builds import setuptools_wheel
 from support.projects import files_below
 from support.reports import is_right, log_of, proof_of, side_of
@@ -255,7 +255,11 @@ def test_what_keeps_a_project_from_being_built(small: Project, package: str) -> 
     small.matrix(package=package)
     ran = small.run()
     assert (ran.statuses, ran.ended.code) == (["error"], 2)
-    assert "the project can't be built: it requires tiny>=1" in str(ran.cell()["reason"])
+    assert str(ran.cell()["reason"]) == (
+        f"{small.folder}/pyproject.toml: the project can't be built: it requires tiny>=1: pylock.toml has nothing of "
+        f"the kind for {ran.cell()['id']}\n  Lock it, with hashes, in pylock.toml, or in a file of its own that "
+        "`build-lock` names."
+    )
     small.wheel("tiny", "1.0", {"tiny.py": "def build_wheel(*_):\n    raise SystemExit('no way')\n"})
     small.lock()
     ran = small.run()
@@ -289,3 +293,37 @@ def test_setuptools(small: Project, package: str) -> None:
         assert log_of(ran.cell()) == ["app"]
         assert notes_of(ran.cell()) == []
     assert side_of(first.cell()) == side_of(second.cell())
+
+
+@pytest.mark.parametrize("package", ["wheel", "editable"])
+def test_the_backend_asks_for_more_than_the_project_does(small: Project, package: str) -> None:
+    write_app(small)
+    more = f"\n\ndef get_requires_for_build_{package}(config_settings=None):\n    return ['helper>=1']\n"
+    small.wheel("tiny", "1.0", {"tiny.py": SOURCE + more})
+    small.wheel("helper", "1.0")
+    small.lock()
+    git_init(small)
+    small.matrix(package=package, commands=["app"])
+    is_right(small.run())
+
+
+@pytest.mark.parametrize("package", ["wheel", "editable"])
+def test_a_build_lock_of_its_own(small: Project, serve: Callable[[Project], LoopbackIndex], package: str) -> None:
+    """The cell has nothing of what builds it; the second build, offline, has everything from the store."""
+    write_app(small, requires=["lib>=1"])
+    backend_wheel(small)
+    index = serve(small)
+    small.requirements(f"--index-url {index.url}").rename(small.folder / "build.txt")
+    small.wheels.clear()
+    small.wheel("lib", "1.0")
+    small.lock(index=index.base)
+    git_init(small)
+    small.matrix(package=package, commands=["app", "python -c 'import lib'"], **{"build-lock": "build.txt"})
+    ran = small.run()
+    is_right(ran)
+    assert not (small.site(ran) / "tiny.py").exists()
+    index.__exit__()
+    small.write("src/app.py", small.folder.joinpath("src/app.py").read_text() + "# edited\n")
+    again = small.run("--offline")
+    is_right(again)
+    assert layers_of(again) != layers_of(ran)
