@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -117,6 +119,7 @@ class Builder:
         self._note = note
         self._check = check
         self._save = save
+        self._downloads: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def built(self, wanted: Sequence[tuple[Plan, Interpreter | None]]) -> list[Plan | LockproofError]:
         """Each plan with wheels in the place of its sdists, or why it can't be had.
@@ -178,7 +181,9 @@ class Builder:
         """Build the sdist and put its wheel into the store; with `check` build it elsewhere too, and compare."""
         sdist, interpreter = task.sdist, bench.interpreter
         self._note(f"building {sdist.filename} with Python {interpreter.version}")
-        source = sdist_source(sdist, self._fetching.fetch_sdist(sdist))
+        with self._downloads[sdist.sha256]:  # for several Pythons it is downloaded once
+            archive = self._fetching.fetch_sdist(sdist)
+        source = sdist_source(sdist, archive)
         with built_wheel(source, bench) as wheel:
             if not self._check and (meanwhile := record.read()):
                 return meanwhile  # another run has built it while this one waited

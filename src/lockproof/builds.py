@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 DEFAULT_EPOCH = 315532800  # 1980-01-01, the first day that a zip can tell
 _HOOK = Path(__file__).with_name("buildhook.py")
-_LINES_SHOWN = 20
+_LINES_SHOWN = 8  # reports show a dozen lines of a reason
 _NOWHERE = "http://127.0.0.1:9"  # the port that answers nobody (RFC 863)
 
 

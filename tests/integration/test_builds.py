@@ -175,7 +175,7 @@ def test_a_build_can_not_reach_the_store(tmp_path: Path, interpreter: Interprete
 
 
 def test_a_failed_build_shows_the_end_of_its_output(tmp_path: Path, interpreter: Interpreter) -> None:
-    says = "print('first')\nprint('line\\n' * 30)\nraise SystemExit('no compiler')"
+    says = "print('first')\nprint('line\\n' * 30, flush=True)\nraise SystemExit('no compiler')"
     bench = bench_at(tmp_path / "build", interpreter)
     error = failure(source_of(make_sdist(tmp_path, "pure", "1.0", pure_files("pure", "1.0", says=says))), bench)
     assert isinstance(error, UnavailableError)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.builds import setuptools_wheel
+from support.projects import finish, processes_of, still_running
 from support.reports import is_right, side_of
 from support.sdists import extension_files, pure_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from support.loopback import LoopbackIndex
     from support.projects import Project
@@ -108,7 +111,9 @@ def test_the_artifact_is_the_sdist_that_the_lock_names(small: Project) -> None:
     small.lock()
     small.matrix(build=["pure"])
     predicted = small.json("predict")
-    (dist,) = predicted["distributions"]  # type: ignore[attr-defined, misc]
+    distributions = predicted["distributions"]
+    assert isinstance(distributions, list)
+    (dist,) = distributions
     assert (dist["name"], dist["artifact"]["filename"]) == ("pure", sdist.name)
     assert not (small.folder / KEPT).exists()  # only a run writes
     ran = small.run()
@@ -128,28 +133,28 @@ def test_three_installers_install_what_was_built(small: Project) -> None:
     assert len({json.dumps(side_of(cell)["layers"]) for cell in ran.cells}) == 1
 
 
-def test_an_extension_is_the_same_in_two_folders_with_a_store_each(project: Project, tmp_path: Path) -> None:
-    project.sdist("fast", "1.0", extension_files("fast", "1.0"))
-    project.lock()
-    project.lock_of([setuptools_wheel()], "pylock.build.toml")
-    check = "import fast; assert fast.answer() == 42; assert fast.where() == 'src/fast.c'"
-    project.matrix(build="allow", commands=[project.script(check)], **{"build-lock": "pylock.build.toml"})
-    ran = project.run("--check-builds")
+def test_an_extension_is_the_same_in_two_folders_with_a_store_each(small: Project, tmp_path: Path) -> None:
+    small.sdist("fast", "1.0", extension_files("fast", "1.0"))
+    small.lock()
+    small.lock_of([setuptools_wheel()], "pylock.build.toml")
+    check = "import fast; assert fast.answer() == 22; assert fast.where() == 'src/fast.c'"
+    small.matrix(build="allow", commands=[small.script(check)], **{"build-lock": "pylock.build.toml"})
+    ran = small.run("--check-builds")
     is_right(ran)
     assert len(notes(ran)) == 4
-    elsewhere = project.checkout(tmp_path / "elsewhere" / "much deeper" / "project")
-    shutil.copytree(project.base / "wheels", elsewhere.folder.parent / "wheels")
+    elsewhere = small.checkout(tmp_path / "elsewhere" / "much deeper" / "project")
+    shutil.copytree(small.base / "wheels", elsewhere.folder.parent / "wheels")
     elsewhere.cache = tmp_path / "another cache"
-    shutil.copytree(project.cache / "interpreters", elsewhere.cache / "interpreters")
+    shutil.copytree(small.cache / "interpreters", elsewhere.cache / "interpreters")
     (elsewhere.folder / "pylock.build.toml").unlink()
     elsewhere.lock_of([setuptools_wheel()], "pylock.build.toml")
     (elsewhere.folder / "pylock.toml").unlink()
     elsewhere.lock()
     there = elsewhere.run()
     is_right(there)
-    assert len(notes(there)) == 2
+    assert len(notes(there)) == 1
     assert [side_of(cell)["digest"] for cell in there.cells] == [side_of(cell)["digest"] for cell in ran.cells]
-    assert kept(elsewhere) == kept(project)
+    assert kept(elsewhere) == kept(small)
 
 
 def test_build_requirements_can_be_a_group_of_the_lock(small: Project) -> None:
@@ -216,17 +221,18 @@ def test_a_build_lock_that_can_not_be_used_is_told_before_anything_is_built(
 
 
 def test_a_failed_build_concerns_the_cells_that_need_it(project: Project) -> None:
-    first, second = project.pythons
-    says = f"import sys\nassert sys.version_info[:2] != {tuple(map(int, first.split('.')[:2]))}\nSAYS = 1"
+    first = next(iter(project.pythons))
+    series = tuple(map(int, first.split(".")[:2]))
+    says = f"import sys\nif sys.version_info[:2] == {series}: sys.exit('needs a newer Python')\nSAYS = 1"
     project.sdist("pure", "1.0", pure_files("pure", "1.0", says=says))
     project.lock()
     project.matrix(build="allow")
     ran = project.run()
     assert (ran.ended.code, ran.statuses) == (4, ["error", "passed"])
     assert f"pure-1.0.tar.gz was not built with Python {first}" in reason(ran, first)
-    assert "AssertionError" in reason(ran, first)
-    log = reason(ran, first).rpartition("All of the output is in ")[2]
-    assert "AssertionError" in open(log).read()
+    assert "\n    needs a newer Python\n" in reason(ran, first)
+    log = Path(reason(ran, first).rpartition("All of the output is in ")[2])
+    assert log.read_text() == "needs a newer Python\n"
     assert list((project.cache / "builds").glob("*/")) == []
 
 
@@ -305,6 +311,39 @@ def test_what_left_the_lock_leaves_the_record(small: Project) -> None:
     builds = kept(small)["builds"]
     assert isinstance(builds, list)
     assert [build["version"] for build in builds] == ["2.0"]
+
+
+def test_interrupted_while_it_builds_nothing_is_left(small: Project) -> None:
+    pipe = small.folder / "pids"
+    os.mkfifo(pipe)
+    says = f"""
+import os, signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+open({str(pipe)!r}, "w").write("%d %d" % (os.getpid(), child.pid))
+signal.pause()
+"""
+    small.sdist("pure", "1.0", pure_files("pure", "1.0", says=says))
+    small.lock()
+    small.matrix(build="allow")
+    process = small.start("run")
+    pids = list(map(int, pipe.read_text().split()))  # waits for the build to write
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.code == 130
+    assert (still_running(pids), processes_of(small)) == ([], [])
+    assert (small.remains(), list((small.cache / "builds").glob("*/"))) == ([], [])
+
+
+def test_runs_at_once_share_one_build(small: Project) -> None:
+    small.sdist("pure", "1.0", pure_files("pure", "1.0", says=RANDOM))
+    small.lock()
+    small.matrix(build="allow")
+    started = []
+    for name in ("one", "two", "three"):
+        other = small.checkout(small.base / name)
+        started.append((other, other.start("run")))
+    assert [finish(process).code for _, process in started] == [0, 0, 0]
+    assert len({(other.folder / KEPT).read_bytes() for other, _ in started}) == 1
 
 
 def test_other_build_requirements_are_another_build(small: Project) -> None:
