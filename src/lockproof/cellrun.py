@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lockproof.store import Store
     from lockproof.workspace import Workspace
 
+_NAMED = 20  # changed files of the project
 _TOGETHER = 8  # environments made in one pass before the first command runs
 
 
@@ -326,8 +327,14 @@ class CellRunner:
 
 def _project_findings(job: Job) -> list[Finding]:
     """What the project's own files were while the commands ran: they may write there, and it is worth knowing."""
-    changed = job.project.tree.changes() if job.project else []
-    return [Finding("project-changed", path, "was changed while the commands ran", "note") for path in changed]
+    try:
+        changed = job.project.tree.changes() if job.project else []
+    except LockproofError as error:  # another cell's command may be writing just now
+        return [Finding("project-changed", "", f"can't be read: {error}", "note")]
+    told = [Finding("project-changed", path, "was changed while the commands ran", "note") for path in changed[:_NAMED]]
+    if len(changed) > _NAMED:
+        told.append(Finding("project-changed", "", f"{len(changed) - _NAMED} more files were changed", "note"))
+    return told
 
 
 def _installed(layers: Mapping[str, str]) -> dict[str, str]:

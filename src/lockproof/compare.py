@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
+TOLD = frozenset((REQUIRES, EDITABLE, "project-untracked", "project-replaces"))
+"""The codes of a prediction's notes that a proof tells too: they are about the cell, not about a wheel by itself."""
+
+
 class FileDifference(NamedTuple):
     """One path that is not the same on both sides; None where it isn't there. `owner` is `name version` or ""."""
 
@@ -124,7 +128,7 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
         verdict = "unproven"
     else:
         verdict = "match"
-    told = [finding for finding in predicted.findings if finding.level != "note" or finding.code == REQUIRES]
+    told = [finding for finding in predicted.findings if finding.level != "note" or finding.code in TOLD]
     return Proof(verdict=verdict, predicted=predicted, observed=observed, findings=tuple(findings + told))
 
 

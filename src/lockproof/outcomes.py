@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from lockproof.closure import REQUIRES
+from lockproof.compare import TOLD
 from lockproof.fingerprint import finding_to_json
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _proof_to_json(outcome: Outcome) -> dict[str, object] | None:
             "findings": [finding_to_json(finding) for finding in proof.findings],
         }
     if outcome.predicted is not None:
-        told = [finding_to_json(finding) for finding in outcome.predicted.findings if finding.code == REQUIRES]
+        told = [finding_to_json(finding) for finding in outcome.predicted.findings if finding.code in TOLD]
         return {"verdict": "unproven", "predicted": _summary(outcome.predicted), "observed": None, "findings": told}
     return None
 

@@ -69,6 +69,7 @@ class Packager:
         self._note = note
         self._variables = {name: value for name, value in variables.items() if name.startswith(_VERSION_VARIABLES)}
         self._offered: list[tuple[Plan, Interpreter]] = []
+        self._said: set[str] = set()
         self._tree: ProjectTree | None = None
         self._failed: dict[str, LockproofError] = {}
         self._given_way: dict[str, Artifact] = {}
@@ -79,7 +80,14 @@ class Packager:
         if self._tree is None:
             name = sha256_hex(str(self._root).encode("utf-8", "surrogateescape"))[:32]
             self._tree = read_project(self._root, self._workshop.cache / "projects" / f"{name}.json")
+            if self._tree.untracked:
+                self._say(f"all files of the project's folder count as its own: {self._tree.untracked}")
         return self._tree
+
+    def _say(self, note: str) -> None:
+        if note not in self._said:
+            self._said.add(note)
+            self._note(note)
 
     def offer(self, here: Iterable[tuple[Plan, Interpreter | None]]) -> None:
         """Say which cells there are, so that one can build for another: most wheels fit every Python."""
@@ -109,6 +117,7 @@ class Packager:
         layers = dict(job.predicted.layers)
         if other := self._given_way.get(cell.id):
             text = f"the {other.name} {other.version} of the lock gives way to the project's own"
+            self._say(text)
             findings.append(Finding("project-replaces", "", text, "note"))
         if tree.untracked:
             text = f"nothing says which files are the project's, so its layer is left out: {tree.untracked}"
@@ -132,7 +141,7 @@ class Packager:
 
     def _wheel(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None) -> tuple[Artifact, StoreEntry]:
         cell, kind = plan.cell, plan.cell.package
-        if interpreter is None and kind == EDITABLE:
+        if not cell.on_host and kind == EDITABLE:
             raise UnavailableError(
                 f"{cell.id} can't be predicted", why="an editable project is that of one machine",
                 remedy="use package: wheel, or leave the cell out (cells: exclude)",
