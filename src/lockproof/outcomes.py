@@ -125,6 +125,7 @@ def _outcome_to_json(outcome: Outcome) -> dict[str, object]:
         "seconds": {phase: round(outcome.seconds.get(phase, 0.0), 3) for phase in ("create", "prove", "run")},
         "environment": outcome.environment or None,
         "installer": cell.installer,
+        "package": cell.package,
         "link": outcome.link or None,
     }
 

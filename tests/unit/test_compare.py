@@ -291,7 +291,8 @@ def test_an_editable_project_is_proven_only_with_its_files() -> None:
     assert prove(predicted, with_project(SAME, EDITED)).verdict == "mismatch"
     proof = prove(predicted, SAME)
     assert (proof.verdict, proof.layer) == ("unproven", "project")
-    assert [(found.code, found.level) for found in proof.findings] == [("layer-unknown", "unproven")]
+    told = [("layer-unknown", "unproven"), (EDITABLE, "note")]
+    assert [(found.code, found.level) for found in proof.findings] == told
 
 
 @pytest.mark.parametrize(
