@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from lockproof.artifacts import Artifact, Plan
-from lockproof.buildkeys import may_build, unbuilt_error, unknown_builds
+from lockproof.buildkeys import WHEELS_ONLY, may_build, unbuilt_error, unknown_builds
 from lockproof.errors import LockError
 from lockproof.locks import INSTALLABLE_ADVICE, raise_together, sdist_name, sha256_of, wheel_name
 from lockproof.locks.pylock import file_urls
@@ -164,7 +164,8 @@ class _Planner:
             index = index_of[id(package)]
             chosen = file if isinstance(file, PackageWheel) else self._buildable(cell, index)
             if chosen is None:
-                self._refuse(cell, _hole(self._lock, index, self._missing.get(index)))
+                refusal = _hole(self._lock, index, self._missing.get(index))
+                self._refuse(cell, replace(refusal, sdist="") if cell.build == WHEELS_ONLY else refusal)
             elif isinstance(artifact := _artifact(self._lock, index, chosen), Artifact):
                 artifacts.append(artifact)
             else:

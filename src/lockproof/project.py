@@ -154,13 +154,14 @@ class Project:
         if not cells:
             return None
         from lockproof.building import Requirements  # few projects build
+        from lockproof.buildkeys import WHEELS_ONLY
         from lockproof.plan import plan_cells
 
         named = self.spec.build_lock
         if named is None:
             return Requirements(plans={})
         by_target = {(cell.python, cell.platform): cell for cell in cells}
-        wanted = [replace(cell, extras=(), groups=named.groups, build=()) for cell in by_target.values()]
+        wanted = [replace(cell, extras=(), groups=named.groups, build=WHEELS_ONLY) for cell in by_target.values()]
         loaded = self._load_lock(wanted, named.path, lambda options: self._new_index(options))
         plans = plan_cells(loaded.lock, wanted, loaded.missing)
         return Requirements(lock=named.path, plans=dict(zip(by_target, plans, strict=True)))

@@ -137,11 +137,11 @@ def test_an_extension_is_the_same_in_two_folders_with_a_store_each(small: Projec
     small.sdist("fast", "1.0", extension_files("fast", "1.0"))
     small.lock()
     small.lock_of([setuptools_wheel()], "pylock.build.toml")
-    check = "import fast; assert fast.answer() == 22; assert fast.where() == 'src/fast.c'"
+    check = "import fast; assert fast.answer() == 42; assert fast.where() == 'src/fast.c'"
     small.matrix(build="allow", commands=[small.script(check)], **{"build-lock": "pylock.build.toml"})
     ran = small.run("--check-builds")
     is_right(ran)
-    assert len(notes(ran)) == 4
+    assert len(notes(ran)) == 2
     elsewhere = small.checkout(tmp_path / "elsewhere" / "much deeper" / "project")
     shutil.copytree(small.base / "wheels", elsewhere.folder.parent / "wheels")
     elsewhere.cache = tmp_path / "another cache"
@@ -204,7 +204,7 @@ def test_a_build_requirement_that_is_not_locked(small: Project, keys: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("none.toml", "there is no such lock file"), ("pylock.build.toml", "would have to be built")]
+    ("name", "told"), [("none.toml", "there is no such lock file"), ("pylock.build.toml:4", "pure 1.0 has no wheel")]
 )
 def test_a_build_lock_that_can_not_be_used_is_told_before_anything_is_built(
     small: Project, name: str, told: str
@@ -212,7 +212,7 @@ def test_a_build_lock_that_can_not_be_used_is_told_before_anything_is_built(
     small.sdist("pure", "1.0", pure_files("pure", "1.0"))
     small.lock()
     small.lock_of(small.sdists, "pylock.build.toml")
-    small.matrix(build="allow", **{"build-lock": name})
+    small.matrix(build="allow", **{"build-lock": name.partition(":")[0]})
     ended = small("run")
     assert ended.code == 2
     assert f"{name}: " in ended.err

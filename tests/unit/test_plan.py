@@ -11,6 +11,7 @@ from packaging.markers import Marker
 from packaging.pylock import PackageWheel
 
 from lockproof.artifacts import Artifact, Plan
+from lockproof.buildkeys import WHEELS_ONLY
 from lockproof.errors import LockError, ProblemsError
 from lockproof.locks.matching import to_pylock
 from lockproof.locks.pylock import read_pylock
@@ -320,6 +321,13 @@ def test_sdists_that_may_be_built_are_planned_where_no_wheel_fits() -> None:
     assert told(lock, [replace(cell(), build=("both",))])[0][1] == "built would have to be built from source"
     assert told(lock, [replace(cell("3.13.0"), build=("*",))]) == [
         ("pylock.toml:15", "native has no wheel for 3.13.0-linux-x86_64", "its wheels are for cp312 on linux_x86_64")
+    ]
+
+
+def test_of_a_build_lock_nothing_is_built() -> None:
+    lock = pylock(package("built", "built-1.tar.gz", version="1"))
+    assert told(lock, [replace(cell(), build=WHEELS_ONLY)]) == [
+        ("pylock.toml:3", "built 1 has no wheel for 3.12.1-linux-x86_64", "it has only an sdist")
     ]
 
 
