@@ -76,7 +76,7 @@ class _Planner:
         import packaging  # late: packaging takes 80 ms
 
         self._lock = lock
-        self._missing = missing
+        self._missing = {**lock.refusals, **missing}
         self._selector = f"packaging {packaging.__version__}"
         self._narrowed: dict[tuple[str, Platform], tuple[Pylock, list[Tag], Environment]] = {}
         self._refused: dict[_Refusal, list[str]] = {}

@@ -46,10 +46,11 @@ class Lock:
     says "file:line" for each of `pylock.packages`, in their order: names and versions can repeat, and a
     requirements file can include others. `folder` is the lock's own, absolute: what `path` entries are
     relative to. `notes` are warnings that don't stop anything, `options` what the lock says of the index.
+    `refusals` say why packages can't be had as files, by index: errors of the cells that select them.
     """
 
     path: str
-    kind: str  # "pylock" or "requirements"
+    kind: str  # "pylock", "requirements", "poetry", "pdm", "pipenv"
     sha256: str
     pylock: Pylock
     lines: Mapping[tuple[str, str], int]
@@ -57,6 +58,7 @@ class Lock:
     folder: PurePath = field(default_factory=PurePath)
     notes: tuple[str, ...] = ()
     options: IndexOptions | None = None
+    refusals: Mapping[int, LockError] = field(default_factory=dict)
 
     def place(self, index: int) -> str:
         """Where `pylock.packages[index]` stands, as "file:line"; the file alone when that isn't known."""
