@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+from lockproof.caches import keep, kept
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError
+from lockproof.exports import load_uv_lock
 from lockproof.locks import IndexOptions
 from lockproof.locks.matching import (
     ListedFile,
@@ -24,6 +23,9 @@ from lockproof.locks.matching import (
     to_pylock,
     unmatched_error,
 )
+from lockproof.locks.pdm import read_pdm
+from lockproof.locks.pipenv import read_pipfile
+from lockproof.locks.poetry import read_poetry
 from lockproof.locks.pylock import read_pylock
 from lockproof.locks.requirements import parse_requirements
 from lockproof.plan import selected_packages
@@ -37,12 +39,7 @@ if TYPE_CHECKING:
 
 CACHE_SCHEMA = "lockproof/matched-files/1"
 
-_EXPORTS = {
-    "uv.lock": "uv export --frozen --no-emit-project --format pylock.toml --output-file pylock.toml",
-    "poetry.lock": "poetry export --format requirements.txt --output requirements.txt",
-    "pdm.lock": "pdm export --format requirements --output requirements.txt",
-    "Pipfile.lock": "pipenv requirements --hash > requirements.txt",
-}
+_OTHER_FORMATS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")  # the names that their tools give them
 
 
 class Index(Protocol):
@@ -72,35 +69,61 @@ def load_lock(
     folder_for_cache: Path,
     index_factory: IndexFactory,
     environ: Mapping[str, str],
+    project: Path | None = None,
 ) -> LoadedLock:
     """The lock in the file `path`, which messages name as it is given here, as complete as `cells` need it.
 
-    A pylock.toml needs no index, unless it gives one file name to several hashes. A requirements file has
-    hashes without file names: `index_factory` makes the index that lists files, from the lock's own options.
-    It is asked for what a cell selects and no other. What was found is kept in `folder_for_cache` under the
-    digest of the lock, so that the same lock needs no index again; what wasn't found is missing, and is asked
-    again when a cell needs it. Raises LockError, or a ProblemsError of several; what the index raises is passed on.
+    `project` is the folder that asks, by default the lock's: in a uv workspace it says which member is meant.
+    Where a lock has hashes without file names, or one file name for several hashes, `index_factory` makes the
+    index that lists files, from the lock's own options. It is asked for what a cell selects and no other. What
+    was found is kept in `folder_for_cache` under the digest of the lock, so that the same lock needs no index
+    again; what wasn't found is missing, and is asked again when a cell needs it. Raises LockError, or a
+    ProblemsError of several; what the index raises is passed on.
     """
     files = _Files()
     text = files.read(path)
     kind = detect_format(text, path.name)
-    if kind in _EXPORTS:
-        raise LockError(
-            f"{kind} is not yet read by this version",
-            where=str(path),
-            remedy=f"Export it with: {_EXPORTS[kind]}",
-        )
     if not text.strip():
         raise LockError("the lock is empty", where=str(path), remedy="Make it again; a lock without packages says so.")
+    if kind in {"requirements", "Pipfile.lock"}:
+        return _by_hashes(kind, text, path, files, cells, folder_for_cache, index_factory, environ)
+    if kind == "uv.lock":
+        lock = load_uv_lock(text, path, cells, folder_for_cache=folder_for_cache, project=project)
+    else:
+        lock = _read_whole(kind, text, path)
+    return _uncontradicted(lock, cells, folder_for_cache, index_factory)
+
+
+def _read_whole(kind: str, text: str, path: Path) -> Lock:
+    """A lock that names its files."""
+    folder = path.absolute().parent
     if kind == "pylock":
-        lock = read_pylock(text, str(path), folder=path.absolute().parent)
-        return _uncontradicted(lock, cells, folder_for_cache, index_factory)
-    requirements = parse_requirements(text, str(path), lambda target: files.read(Path(target)), environ)
-    options = _absolute(requirements.options)
-    memory = _Memory(folder_for_cache, files.digest, options, dict(enumerate(requirements.pins)))
+        return read_pylock(text, str(path), folder=folder)
+    beside = folder / "pyproject.toml"
+    read = read_poetry if kind == "poetry.lock" else read_pdm
+    return read(text, str(path), folder=folder, project=_Files().read(beside) if beside.is_file() else None)
+
+
+def _by_hashes(
+    kind: str,
+    text: str,
+    path: Path,
+    files: _Files,
+    cells: Sequence[Cell],
+    cache: Path,
+    index_factory: IndexFactory,
+    environ: Mapping[str, str],
+) -> LoadedLock:
+    """A lock of hashes without file names, completed by the index."""
+    if kind == "requirements":
+        pins = parse_requirements(text, str(path), lambda target: files.read(Path(target)), environ)
+    else:
+        pins = read_pipfile(text, str(path))
+    options = _absolute(pins.options)
+    memory = _Memory(cache, files.digest, options, dict(enumerate(pins.pins)))
     folder = path.absolute().parent
     return memory.complete(
-        lambda listing: replace(to_pylock(requirements, listing, sha256=files.digest, folder=folder), options=options),
+        lambda listing: replace(to_pylock(pins, listing, sha256=files.digest, folder=folder), options=options),
         cells,
         index_factory,
     )
@@ -117,7 +140,7 @@ def detect_format(text: str, filename: str) -> str:
         return "uv.lock" if re.search(r"^version\s*=\s*\d+\s*$", top, re.MULTILINE) else "poetry.lock"
     if text.lstrip().startswith("{") and '"_meta"' in text:
         return "Pipfile.lock"
-    if filename in _EXPORTS:
+    if filename in _OTHER_FORMATS:
         return filename
     return "pylock" if filename.endswith(".toml") else "requirements"
 
@@ -225,10 +248,7 @@ class _Memory:
         return {**known, **{key: (*known.get(key, ()), *found.get(key, ())) for key in wanted}}
 
     def _load(self) -> Listing:
-        try:
-            content: object = json.loads(self._file.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return {}
+        content = kept(self._file)
         entries = content.get("files") if isinstance(content, dict) else None
         listing: dict[tuple[str, str], Sequence[_FoundFile]] = {}
         for entry in entries if isinstance(entries, list) else ():
@@ -243,9 +263,7 @@ class _Memory:
             for file in matching_files(pin, _listed(listing, pin)):
                 rows = entries.setdefault((pin.name, pin.version), [])
                 rows.append([file.filename, file.url, file.sha256, file.size])
-        text = json.dumps({"schema": CACHE_SCHEMA, "files": [[*key, rows] for key, rows in entries.items()]})
-        with contextlib.suppress(OSError):  # a cache that can't be written costs time, nothing else
-            _write_whole(self._file, text)
+        keep(self._file, {"schema": CACHE_SCHEMA, "files": [[*key, rows] for key, rows in entries.items()]})
 
 
 def _listed(listing: Listing, pin: Pin) -> Sequence[ListedFile]:
@@ -266,16 +284,3 @@ def _found_file(row: object) -> _FoundFile | None:
         case [str(filename), str(url), str(sha256), int() | None as size]:
             return _FoundFile(filename, url, sha256, size)
     return None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

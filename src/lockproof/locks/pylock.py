@@ -69,14 +69,14 @@ def read_pylock(text: str, path: str, *, folder: PurePath | None = None) -> Lock
     raise_together(
         problem
         for package, place in zip(pylock.packages, places, strict=True)
-        for problem in _file_problems(package, place)
+        for problem in file_problems(package, place)
     )
     return Lock(
         path=path,
         kind="pylock",
         sha256=sha256_hex(text.encode(errors="surrogatepass")),
         pylock=pylock,
-        lines=_lines_by_name(pylock.packages, lines),
+        lines=lines_by_name(pylock.packages, lines),
         places=places,
         folder=folder or PurePath(path).parent,
         notes=(*notes, *name_notes),
@@ -203,7 +203,8 @@ def _invalid(message: str, context: str, path: str, lines: Sequence[int]) -> Loc
     return LockError(f"the lock breaks PEP 751{key}", where=where, why=message, remedy=_LOCK_AGAIN)
 
 
-def _file_problems(package: Package, place: str) -> Iterator[LockError]:
+def file_problems(package: Package, place: str) -> Iterator[LockError]:
+    """What is wrong with the files of a package, beyond PEP 751: no sha256, a name or URL that can't be used."""
     for file in (*(package.wheels or ()), *((package.sdist,) if package.sdist else ())):
         if sha256_of(file.hashes) is None:
             algorithms = ", ".join(sorted(file.hashes))
@@ -234,7 +235,8 @@ def _wrong_source(file: PackageWheel | PackageSdist) -> str:
     return ""
 
 
-def _lines_by_name(packages: Sequence[Package], lines: Sequence[int]) -> Mapping[tuple[str, str], int]:
+def lines_by_name(packages: Sequence[Package], lines: Sequence[int]) -> Mapping[tuple[str, str], int]:
+    """`Lock.lines` of packages that begin at the given lines."""
     result: dict[tuple[str, str], int] = {}
     for package, line in zip(packages, lines, strict=True):
         result.setdefault((package.name, str(package.version or "")), line)
