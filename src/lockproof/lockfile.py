@@ -118,7 +118,7 @@ def _by_hashes(
     if kind == "requirements":
         pins = parse_requirements(text, str(path), lambda target: files.read(Path(target)), environ)
     else:
-        pins = read_pipfile(text, str(path))
+        pins = read_pipfile(text, str(path), environ=environ)
     options = _absolute(pins.options)
     memory = _Memory(cache, files.digest, options, dict(enumerate(pins.pins)))
     folder = path.absolute().parent

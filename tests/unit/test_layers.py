@@ -16,8 +16,9 @@ import lockproof
 ROOT = Path(lockproof.__file__).parent
 PURE = [
     "__init__", "errors", "digests", "layout", "trees", "shapes", "platforms", "matrix", "config", "artifacts",
-    "locks.__init__", "locks.pylock", "locks.requirements", "locks.matching", "locks.poetry", "locks.pdm",
-    "locks.pipenv", "locks.uvlock", "locks.uvexport", "plan", "fingerprint", "startup",
+    "locks.__init__", "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers",
+    "locks.poetry", "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock",
+    "locks.uvexport", "plan", "fingerprint", "startup",
     "launchers", "manifest", "entryfiles", "prediction", "readtree", "ownership", "observation", "compare", "outcomes",
 ]  # fmt: skip
 EDGES = [
