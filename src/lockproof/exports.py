@@ -92,7 +92,9 @@ def _project(text: str, path: Path, project: Path | None) -> UvProject:
         raise LockError("a lock of uv is read by uv, which knows it only by its name", where=str(path), remedy=remedy)
     lock = parse_uv_lock(text, str(path))
     pyprojects = {
-        member: _read(file) for member in lock.folders if (file := folder / member / "pyproject.toml").is_file()
+        member: read_pyproject(file)
+        for member in lock.folders
+        if (file := folder / member / "pyproject.toml").is_file()
     }
     if "." not in pyprojects:
         remedy = "Put it beside the lock, from the commit that the lock is of."
@@ -116,7 +118,8 @@ def _project(text: str, path: Path, project: Path | None) -> UvProject:
     )
 
 
-def _read(file: Path) -> str:
+def read_pyproject(file: Path) -> str:
+    """The text of a pyproject.toml. Raises LockError."""
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 from lockproof.caches import keep, kept
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError
-from lockproof.exports import load_uv_lock
+from lockproof.exports import load_uv_lock, read_pyproject
 from lockproof.locks import IndexOptions
 from lockproof.locks.matching import (
     ListedFile,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from lockproof.locks import Lock
-    from lockproof.locks.requirements import Pin
+    from lockproof.locks.requirements import Pin, RequirementsFile
     from lockproof.matrix import Cell
 
 CACHE_SCHEMA = "lockproof/matched-files/1"
@@ -80,53 +80,7 @@ def load_lock(
     again; what wasn't found is missing, and is asked again when a cell needs it. Raises LockError, or a
     ProblemsError of several; what the index raises is passed on.
     """
-    files = _Files()
-    text = files.read(path)
-    kind = detect_format(text, path.name)
-    if not text.strip():
-        raise LockError("the lock is empty", where=str(path), remedy="Make it again; a lock without packages says so.")
-    if kind in {"requirements", "Pipfile.lock"}:
-        return _by_hashes(kind, text, path, files, cells, folder_for_cache, index_factory, environ)
-    if kind == "uv.lock":
-        lock = load_uv_lock(text, path, cells, folder_for_cache=folder_for_cache, project=project)
-    else:
-        lock = _read_whole(kind, text, path)
-    return _uncontradicted(lock, cells, folder_for_cache, index_factory)
-
-
-def _read_whole(kind: str, text: str, path: Path) -> Lock:
-    """A lock that names its files."""
-    folder = path.absolute().parent
-    if kind == "pylock":
-        return read_pylock(text, str(path), folder=folder)
-    beside = folder / "pyproject.toml"
-    read = read_poetry if kind == "poetry.lock" else read_pdm
-    return read(text, str(path), folder=folder, project=_Files().read(beside) if beside.is_file() else None)
-
-
-def _by_hashes(
-    kind: str,
-    text: str,
-    path: Path,
-    files: _Files,
-    cells: Sequence[Cell],
-    cache: Path,
-    index_factory: IndexFactory,
-    environ: Mapping[str, str],
-) -> LoadedLock:
-    """A lock of hashes without file names, completed by the index."""
-    if kind == "requirements":
-        pins = parse_requirements(text, str(path), lambda target: files.read(Path(target)), environ)
-    else:
-        pins = read_pipfile(text, str(path), environ=environ)
-    options = _absolute(pins.options)
-    memory = _Memory(cache, files.digest, options, dict(enumerate(pins.pins)))
-    folder = path.absolute().parent
-    return memory.complete(
-        lambda listing: replace(to_pylock(pins, listing, sha256=files.digest, folder=folder), options=options),
-        cells,
-        index_factory,
-    )
+    return _Loading(path, cells, folder_for_cache, index_factory, environ, project).load()
 
 
 def detect_format(text: str, filename: str) -> str:
@@ -188,24 +142,68 @@ def _absolute(options: IndexOptions) -> IndexOptions:
     return replace(options, find_links=tuple(links))
 
 
-def _uncontradicted(lock: Lock, cells: Sequence[Cell], cache: Path, index_factory: IndexFactory) -> LoadedLock:
-    """`lock` with the files of contradicted packages replaced by what the index has under their hashes.
+@dataclass(frozen=True, slots=True)
+class _Loading:
+    """The arguments of `load_lock`."""
 
-    The configured index is asked, not `packages.index`: a mirror has the same files, and the hash decides.
-    """
-    pins = contradicted_pins(lock)
-    if not pins:
-        return LoadedLock(lock, {})
+    path: Path
+    cells: Sequence[Cell]
+    cache: Path
+    index_factory: IndexFactory
+    environ: Mapping[str, str]
+    project: Path | None
 
-    def make(listing: Listing) -> Lock:
-        packages = list(lock.pylock.packages)
-        for index, package in zip(pins, matched_packages(pins.values(), listing), strict=True):
-            packages[index] = replace(packages[index], wheels=package.wheels, sdist=package.sdist)
-        return replace(lock, pylock=replace(lock.pylock, packages=packages), notes=(*lock.notes, note))
+    def load(self) -> LoadedLock:
+        files, path = _Files(), self.path
+        text = files.read(path)
+        kind = detect_format(text, path.name)
+        if not text.strip():
+            remedy = "Make it again; a lock without packages says so."
+            raise LockError("the lock is empty", where=str(path), remedy=remedy)
+        if kind == "requirements":
+            included = parse_requirements(text, str(path), lambda target: files.read(Path(target)), self.environ)
+            return self._matched(included, files)
+        if kind == "Pipfile.lock":
+            return self._matched(read_pipfile(text, str(path), environ=self.environ), files)
+        if kind == "uv.lock":
+            lock = load_uv_lock(text, path, self.cells, folder_for_cache=self.cache, project=self.project)
+            return self._uncontradicted(lock)
+        folder = path.absolute().parent
+        if kind == "pylock":
+            return self._uncontradicted(read_pylock(text, str(path), folder=folder))
+        beside = folder / "pyproject.toml"
+        read = read_poetry if kind == "poetry.lock" else read_pdm
+        project = read_pyproject(beside) if beside.is_file() else None
+        return self._uncontradicted(read(text, str(path), folder=folder, project=project))
 
-    names = ", ".join(sorted({pin.name for pin in pins.values()}))
-    note = f"{lock.path}: one wheel name for several hashes; the index was asked which files they are: {names}"
-    return _Memory(cache, lock.sha256, IndexOptions(), pins).complete(make, cells, index_factory)
+    def _matched(self, pins: RequirementsFile, files: _Files) -> LoadedLock:
+        """A lock of hashes without file names, with the files that the index has under them."""
+        options, folder = _absolute(pins.options), self.path.absolute().parent
+        return _Memory(self.cache, files.digest, options, dict(enumerate(pins.pins))).complete(
+            lambda listing: replace(to_pylock(pins, listing, sha256=files.digest, folder=folder), options=options),
+            self.cells,
+            self.index_factory,
+        )
+
+    def _uncontradicted(self, lock: Lock) -> LoadedLock:
+        """`lock` with the files of contradicted packages replaced by what the index has under their hashes.
+
+        The configured index is asked, not `packages.index`: a mirror has the same files, and the hash decides.
+        """
+        pins = contradicted_pins(lock)
+        if not pins:
+            return LoadedLock(lock, {})
+
+        def make(listing: Listing) -> Lock:
+            packages = list(lock.pylock.packages)
+            for index, package in zip(pins, matched_packages(pins.values(), listing), strict=True):
+                packages[index] = replace(packages[index], wheels=package.wheels, sdist=package.sdist)
+            return replace(lock, pylock=replace(lock.pylock, packages=packages), notes=(*lock.notes, note))
+
+        names = ", ".join(sorted({pin.name for pin in pins.values()}))
+        note = f"{lock.path}: one wheel name for several hashes; the index was asked which files they are: {names}"
+        memory = _Memory(self.cache, lock.sha256, lock.options or IndexOptions(), pins)
+        return memory.complete(make, self.cells, self.index_factory)
 
 
 class _Memory:
