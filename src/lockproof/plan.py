@@ -286,7 +286,7 @@ def _clashes(lock: Lock, cell: Cell, environment: Environment) -> list[_Refusal]
     seen: dict[str, int] = {}
     found = []
     for index, package in enumerate(lock.pylock.packages):
-        if package.marker and not package.marker.evaluate(evaluated, context="lock_file"):
+        if not _selects(package, evaluated):
             continue
         if package.requires_python and not package.requires_python.contains(python):
             why = f"it requires Python {package.requires_python}"

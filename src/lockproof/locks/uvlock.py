@@ -6,6 +6,7 @@ whose walk is uv's to define.
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from dataclasses import dataclass, field
@@ -143,9 +144,9 @@ def groups_requiring(pyproject: Mapping[str, object]) -> dict[str, str]:
 
 
 def _entries(text: str) -> Iterator[Entry]:
-    starts = [match.start() for match in _HEADER.finditer(text)]
+    bounds = [*(match.start() for match in _HEADER.finditer(text)), len(text)]
     line, position = 1, 0
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, end in itertools.pairwise(bounds):
         line += text.count("\n", position, start)
         position = start
         chunk = text[start:end]
@@ -167,7 +168,7 @@ def _names(entry: Entry, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         packages = toml_document(entry.text, path).get("package")
     except LockError as error:
         raise LockError(error.what, where=f"{path}:{entry.line}", why=error.why, remedy=_AGAIN) from None
-    package = packages[0] if isinstance(packages, list) else {}
+    package = packages[0] if isinstance(packages, list) and isinstance(packages[0], dict) else {}
     provided = _table(package, "metadata").get("provides-extras")
     extras = [name for name in provided if isinstance(name, str)] if isinstance(provided, list) else []
     return (
