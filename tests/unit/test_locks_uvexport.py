@@ -88,12 +88,22 @@ def test_several_exports_answer_for_their_selections() -> None:
     )
 
     assert [str(found.marker) for found in lock.pylock.packages] == [
-        'python_version < "3.12" and ("fast" not in extras and "dev" in dependency_groups)',
+        'python_version < "3.12" and ("dev" in dependency_groups and "fast" not in extras)',
         "None",
-        '"fast" in extras and "dev" in dependency_groups',
+        '"dev" in dependency_groups and "fast" in extras',
     ]
     cells = [cell("3.11.7"), cell(), cell(groups=()), cell(extras=("Fast",)), cell(extras=("fast",), groups=("DEV",))]
     assert planned(lock, *cells) == [["a 1", "b 1"], ["b 1"], ["b 1"], ["a 2", "b 1"], ["a 2", "b 1"]]
+
+
+def test_markers_have_only_the_names_that_tell_selections_apart() -> None:
+    many = Selection(extras=frozenset({"fast"}), groups=frozenset({"dev", "docs"}))
+    lock = merged(TEXT, {PLAIN: [package("a", "1")], many: [package("a", "2")]})
+
+    assert [str(found.marker) for found in lock.pylock.packages] == [
+        '"docs" not in dependency_groups',
+        '"docs" in dependency_groups',
+    ]
 
 
 def test_a_selection_that_was_not_exported_is_refused() -> None:

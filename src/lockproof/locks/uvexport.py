@@ -180,7 +180,7 @@ def _files(package: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 def _merged(exports: Sequence[Export]) -> Iterator[Mapping[str, object]]:
     """The packages of all exports, each once, with markers for the selections where not all have them."""
     found: dict[str, tuple[Mapping[str, object], set[str]]] = {}
-    conditions = [_condition(export.selection, [other.selection for other in exports]) for export in exports]
+    conditions = _conditions([export.selection for export in exports])
     for export, condition in zip(exports, conditions, strict=True):
         packages = export.document.get("packages")
         for package in packages if isinstance(packages, list) else ():
@@ -195,16 +195,28 @@ def _merged(exports: Sequence[Export]) -> Iterator[Mapping[str, object]]:
             yield {**package, "marker": f"({marker}) and ({selections})" if marker else selections}
 
 
-def _condition(selection: Selection, others: Sequence[Selection]) -> str:
-    """The marker that is true for this one of some selections, by the names in which they differ (PEP 751)."""
-    words = []
-    for key, own, alike in (
-        ("extras", selection.extras, [other.extras for other in others]),
-        ("dependency_groups", selection.groups, [other.groups for other in others]),
-    ):
-        differing = frozenset.union(*alike) - frozenset.intersection(*alike)
-        words += [f"'{name}' {'in' if name in own else 'not in'} {key}" for name in sorted(differing)]
-    return " and ".join(words)
+def _conditions(selections: Sequence[Selection]) -> list[str]:
+    """For each of some selections the marker that is true for it and for no other of them (PEP 751).
+
+    Few names tell them apart, and markers of many are slow; the lock answers for no other selections.
+    """
+    telling: list[tuple[str, str]] = []
+    names = {("extras", name) for one in selections for name in one.extras}
+    names |= {("dependency_groups", name) for one in selections for name in one.groups}
+    for name in sorted(names):
+        told_apart = {_has(selection, telling) for selection in selections}
+        if len({_has(selection, [*telling, name]) for selection in selections}) > len(told_apart):
+            telling.append(name)
+    return [
+        " and ".join(
+            f"'{name}' {'in' if has else 'not in'} {key}" for (key, name), has in zip(telling, had, strict=True)
+        )
+        for had in (_has(selection, telling) for selection in selections)
+    ]
+
+
+def _has(selection: Selection, names: Sequence[tuple[str, str]]) -> tuple[bool, ...]:
+    return tuple(name in (selection.extras if key == "extras" else selection.groups) for key, name in names)
 
 
 def _pylock(document: Mapping[str, object], path: str) -> Pylock:
