@@ -25,10 +25,10 @@ EDGES = [
     "reader", "urls", "knownfiles", "probe", "probing", "buildfiles", "interpreters", "documents", "uvconfig",
     "credentials", "pipconfig", "session", "simpleapi", "index", "download", "caches", "installers", "exports",
     "lockfile", "unpack", "store",
-    "joiner", "unpackers", "process", "bytecode", "pycache", "inspection", "compiled", "linking", "environment",
-    "workspace", "preparation", "cellcommands", "cellrun", "runner", "project", "reporters.__init__",
-    "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit",
-    "reporters.html", "commands", "cli", "__main__",
+    "joiner", "forks", "unpackers", "process", "bytecode", "pycache", "inspection", "compiled", "linking",
+    "environment", "workspace", "preparation", "provers", "cellcommands", "cellrun", "runner", "project",
+    "reporters.__init__", "reporters.text", "reporters.progress", "reporters.live", "reporters.choice",
+    "reporters.junit", "reporters.html", "commands", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}
