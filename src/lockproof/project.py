@@ -100,6 +100,7 @@ class Project:
             folder_for_cache=self.places.cache / "locks",
             index_factory=self._make_index,
             environ=self.environ,
+            project=self.root,
         )
 
     def _make_index(self, options: IndexOptions | None = None) -> Index:

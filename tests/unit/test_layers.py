@@ -16,14 +16,17 @@ import lockproof
 ROOT = Path(lockproof.__file__).parent
 PURE = [
     "__init__", "errors", "digests", "layout", "trees", "shapes", "platforms", "matrix", "config", "artifacts",
-    "locks.__init__", "locks.pylock", "locks.requirements", "locks.matching", "plan", "fingerprint", "startup",
+    "locks.__init__", "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers",
+    "locks.poetry", "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock",
+    "locks.uvexport", "plan", "fingerprint", "startup",
     "launchers", "manifest", "entryfiles", "prediction", "readtree", "ownership", "observation", "compare", "outcomes",
 ]  # fmt: skip
 EDGES = [
     "reader", "urls", "knownfiles", "probe", "probing", "buildfiles", "interpreters", "documents", "uvconfig",
-    "credentials", "pipconfig", "session", "simpleapi", "index", "download", "lockfile", "unpack", "store",
+    "credentials", "pipconfig", "session", "simpleapi", "index", "download", "caches", "installers", "exports",
+    "lockfile", "unpack", "store",
     "joiner", "forks", "unpackers", "process", "bytecode", "pycache", "inspection", "compiled", "linking",
-    "environment", "installers", "workspace", "preparation", "provers", "cellcommands", "cellrun", "runner", "project",
+    "environment", "workspace", "preparation", "provers", "cellcommands", "cellrun", "runner", "project",
     "reporters.__init__", "reporters.text", "reporters.progress", "reporters.live", "reporters.choice",
     "reporters.junit", "reporters.html", "commands", "cli", "__main__",
 ]  # fmt: skip
