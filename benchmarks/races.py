@@ -71,16 +71,20 @@ def _rotated(names: Iterable[str], by: int) -> list[str]:
 
 
 def filled_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: Callable[[str], None]) -> list[Race]:
-    """New project folders with warm caches, and the same once more in each: two races."""
+    """New project folders with warm caches, and the same once more in each: two races.
+
+    Nothing is removed before the last round is over: on ext4, inodes that were freed are passed over one by one for
+    minutes, which slows the making of folders for whoever comes next.
+    """
     lanes = _lanes(stage)
     # Nobody asks an index: what is locked is in everybody's cache after the first round, which isn't counted.
     warm = stage.environment(executables, UV_OFFLINE="1")
     first: dict[str, list[Time]] = {name: [] for name in lanes}
     again: dict[str, list[Time]] = {name: [] for name in lanes}
-    for number in range(rounds + 1):
-        env, called = (warm, f"round {number}") if number else (stage.environment(executables), "warm-up")
-        with tempfile.TemporaryDirectory(dir=stage.folder, prefix="round-") as held:
-            folders = {name: write_project(stage, Path(held, name.replace(" ", "-"))) for name in lanes}
+    with tempfile.TemporaryDirectory(dir=stage.folder, prefix="rounds-") as held:
+        for number in range(rounds + 1):
+            env, called = (warm, f"round {number}") if number else (stage.environment(executables), "warm-up")
+            folders = {name: write_project(stage, Path(held, str(number), name.replace(" ", "-"))) for name in lanes}
             for phase, times in (("first", first), ("again", again)):
                 for name in _rotated(lanes, number):
                     argv = lanes[name].first if times is first else lanes[name].again

@@ -17,12 +17,14 @@ from lockproof.errors import LockproofError
 from lockproof.inspection import inspect_environment
 from lockproof.interpreters import identify
 from lockproof.outcomes import Outcome
+from lockproof.provers import Provers
 from lockproof.workspace import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from lockproof.inspection import Inspection
     from lockproof.interpreters import Discovery, Interpreter
     from lockproof.outcomes import Listener
     from lockproof.preparation import Job
@@ -62,6 +64,7 @@ class CellRunner:
         self.suspects: set[str] = set()  # cells that may have changed what another one's proof put right
         self._running: set[str] = set()
         self._made: dict[str, tuple[str, float]] = {}
+        self._provers: Provers | None = None
 
     def run(self, job: Job) -> Outcome:
         """What came of the cell. An error is an outcome too; only KeyboardInterrupt leaves."""
@@ -104,8 +107,21 @@ class CellRunner:
         for job, mode in zip(fresh, made.links, strict=True):
             self._made[job.cell.id] = (mode, share)
 
+    def start_provers(self, jobs: Sequence[Job], at_once: int) -> None:
+        """Share the proofs of these cells, so many at once, between processes; before any of them runs."""
+        known = {job.cell.id: job for job in jobs}
+        before: dict[str, Inspection] = {}
+
+        def prove_in_fork(cell: str, again: bool) -> Proof:
+            inspection = before[cell] = self._inspect(known[cell], before.get(cell) if again else None, again=again)
+            return prove(known[cell].predicted, inspection.fingerprint)
+
+        self._provers = Provers(prove_in_fork, {cell: job.predicted for cell, job in known.items()}, at_once)
+
     def release(self) -> None:
-        """Let go of cells that were made but never run."""
+        """Let go of cells that were made but never run, and of the processes that prove."""
+        if self._provers:
+            self._provers.close()
         for lock in self._locks.values():
             lock.release()
         self._locks.clear()
@@ -238,17 +254,24 @@ class CellRunner:
 
     def _prove(self, job: Job, progress: Progress, *, again: bool = False) -> Proof:
         """Hold the environment against its prediction; `again` looks at the interpreter's own files once more, too."""
-        with progress.timed("prove"), self._desk:
+        with progress.timed("prove"):
             self._listener.phase(job.cell, "proving")
-            progress.inspection = inspect_environment(
-                self._workspace.environment(job.cell.id),
-                identify=lambda executable: self._identify(executable, job, again=again),
-                store=self._store.folder,
-                declared=job.interpreter.executable if job.interpreter else None,
-                known={} if self._options.paranoid else self._store.known,
-                previous=progress.inspection if again else None,
-            )
-            return prove(job.predicted, progress.inspection.fingerprint)
+            if self._provers and (proof := self._provers.prove(job.cell.id, again=again)):
+                return proof
+            with self._desk:
+                previous = progress.inspection if again else None
+                progress.inspection = self._inspect(job, previous, again=again)
+                return prove(job.predicted, progress.inspection.fingerprint)
+
+    def _inspect(self, job: Job, previous: Inspection | None, *, again: bool) -> Inspection:
+        return inspect_environment(
+            self._workspace.environment(job.cell.id),
+            identify=lambda executable: self._identify(executable, job, again=again),
+            store=self._store.folder,
+            declared=job.interpreter.executable if job.interpreter else None,
+            known={} if self._options.paranoid else self._store.known,
+            previous=previous,
+        )
 
     def _identify(self, executable: Path, job: Job, *, again: bool) -> Interpreter | None:
         declared = job.interpreter

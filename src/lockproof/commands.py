@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lockproof.errors import LockproofError, UsageError
 from lockproof.fingerprint import Fingerprint, finding_to_json, from_json, to_json
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from lockproof.interpreters import Interpreter
     from lockproof.reporters.progress import Progress
     from lockproof.runner import Result
+
+T = TypeVar("T")
 
 _VERDICT_EXIT = {"match": 0, "mismatch": 3, "unproven": 4}
 _RELATION_EXIT = {"identical": 0, "same files": 0, "same lock": 0, "drift": 3, "unproven": 4}
@@ -72,8 +74,9 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
 
     cells = project.select(options.cells)
     reports = _reports(options, project)
+    found = _aside(lambda: project.interpreters(cells))
     plans = project.plans(cells)
-    interpreters = project.interpreters(cells)
+    interpreters = found()
     try:
         project.workspace.prepare()
     except OSError as error:
@@ -116,6 +119,27 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
     if options.json == "-":
         _print_json(report_to_json(result.outcomes, result.exit_code))
     return result.exit_code
+
+
+def _aside(find: Callable[[], T]) -> Callable[[], T]:
+    """Begin to find something out in a fork where that helps; what is returned waits for it."""
+    from lockproof.forks import Fork, spare_cores
+
+    if not spare_cores(1):
+        return find
+    try:
+        fork = Fork[None, T](lambda _: find())
+    except OSError:
+        return find
+    fork.send(None)
+
+    def result() -> T:
+        try:
+            return fork.receive() or find()
+        finally:
+            fork.close()
+
+    return result
 
 
 def _end_in_order() -> None:

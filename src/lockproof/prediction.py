@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 
 class Landing(NamedTuple):
-    """What one wheel puts where, the canonical lines of that, sorted, and their digest."""
+    """What one wheel puts where, the canonical lines of that, sorted, their digest, and all folders above."""
 
     facts: dict[str, FileFact]
     lines: list[bytes]
     digest: str
+    folders: frozenset[str]
 
 
 Landings = dict[tuple[str, str], Landing]
@@ -61,6 +62,7 @@ def predict(
     """
     files: dict[str, FileFact] = {}
     owners: dict[str, str] = {}
+    folders: dict[str, str] = {}
     groups: dict[str, Iterable[str]] = {}
     shared: list[Finding] = []
     lines: set[bytes] = set()
@@ -77,8 +79,9 @@ def predict(
             shared.append(Finding("owned-twice", path, text, "note"))
         files.update(own)
         owners.update(dict.fromkeys(own, manifest.name))
+        folders.update(dict.fromkeys(landing.folders, manifest.name))
         groups[manifest.name] = own
-    _refuse_file_as_folder(owners)
+    _refuse_file_as_folder(owners, folders)
     findings = [*shared, *(finding for manifest in manifests for finding in manifest.findings)]
     findings += [note for manifest in manifests for note in _not_executable(manifest, layout)]
     findings += _twins(owners, os_name)
@@ -121,7 +124,8 @@ def _landing(manifest: Manifest, layout: Layout, python: str, landings: Landings
     if found is None:
         facts = landing_facts(manifest, layout, python)
         lines = sorted(fact.line(path) for path, fact in facts.items())
-        found = landings[key] = Landing(facts, lines, digest_of_lines("lockproof files 1", lines))
+        digest = digest_of_lines("lockproof files 1", lines)
+        found = landings[key] = Landing(facts, lines, digest, _folders_above(facts))
     return found
 
 
@@ -165,14 +169,18 @@ def _collision(path: str, first: str, second: Manifest) -> LockError:
     )
 
 
-def _refuse_file_as_folder(owners: Mapping[str, str]) -> None:
-    folders = {}
-    for path, owner in owners.items():
+def _folders_above(paths: Iterable[str]) -> frozenset[str]:
+    folders = set()
+    for path in paths:
         folder = path.rpartition("/")[0]
         while folder and folder not in folders:
-            folders[folder] = owner
+            folders.add(folder)
             folder = folder.rpartition("/")[0]
-    for path in owners.keys() & folders.keys():
+    return frozenset(folders)
+
+
+def _refuse_file_as_folder(owners: Mapping[str, str], folders: Mapping[str, str]) -> None:
+    for path in sorted(owners.keys() & folders.keys()):
         raise LockError(
             f"{owners[path]} has a file at {path}, where {folders[path]} has a folder",
             remedy="lock only one of them, or versions that do not share the path",
@@ -181,11 +189,12 @@ def _refuse_file_as_folder(owners: Mapping[str, str]) -> None:
 
 def _twins(owners: Mapping[str, str], os_name: str) -> list[Finding]:
     """Paths that a case-insensitive or normalising file system takes for one."""
+    if not _may_have_twins(owners):
+        return []
     seen: dict[str, str] = {}
     notes = []
     for path, owner in owners.items():
-        folded = path if path.isascii() and path.islower() else unicodedata.normalize("NFC", path).casefold()
-        other = seen.setdefault(folded, path)
+        other = seen.setdefault(_folded(path), path)
         if other == path:
             continue
         message = f"{owners[other]}'s {other} and {owner}'s {path} are one file where case or Unicode form don't count"
@@ -193,3 +202,14 @@ def _twins(owners: Mapping[str, str], os_name: str) -> list[Finding]:
             raise LockError(message, remedy="lock versions that do not share the path, or leave this platform out")
         notes.append(Finding("twin-paths", path, message, "note"))
     return notes
+
+
+def _may_have_twins(owners: Mapping[str, str]) -> bool:
+    """Whether one of the few paths that aren't plain lower case has the folded form of another path."""
+    odd = [path for path in owners if not (path.isascii() and path.islower())]
+    folded = {_folded(path) for path in odd}
+    return len(folded) < len(odd) or any(path in owners for path in folded.difference(odd))
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()

@@ -107,6 +107,7 @@ class Project:
             folder_for_cache=self.places.cache / "locks",
             index_factory=index_factory or self._make_index,
             environ=self.environ,
+            project=self.root,
         )
 
     def _make_index(self, options: IndexOptions | None = None) -> Index:
@@ -183,7 +184,8 @@ class Project:
         from lockproof.keptfile import KeptFile
         from lockproof.process import Processes
 
-        locked = [(package.name, str(package.version)) for package in self.lock.pylock.packages]
+        known = [(package.name, str(package.version)) for package in self.lock.pylock.packages]
+        locked = known if self.lock.selections is None else None
         workshop = Workshop(
             cache=self.places.cache,
             store=self.store,

@@ -75,6 +75,7 @@ class Runner:
         try:
             jobs = self._jobs(plans, interpreters)
             self._cells.create_together([job for _, job in jobs])
+            self._cells.start_provers([job for _, job in jobs], self._policy.jobs)
             self._run_all(jobs)
             self._run_contested_alone(jobs)
         except KeyboardInterrupt:

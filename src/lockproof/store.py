@@ -4,7 +4,7 @@
         <file name>.whl     the archive, whose sha256 was the lock's when it came
         manifest.json       what lands where
         tree/               the files by logical path, read-only
-        seen.json           what each file's lstat was when its bytes were last hashed
+        seen                what each file's lstat was when its bytes were last hashed
 
 An entry appears by one rename of a finished folder, so whoever sees it sees all of it. A file that is not what the
 manifest says is written anew from the archive. Sharing by hard link changes ctime, so whoever links says so (`linked`).
@@ -13,13 +13,12 @@ manifest says is written anew from the archive. Sharing by hard link changes cti
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import stat
 import threading
+from array import array
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,9 @@ Add = Callable[[Path, str, str, Path], None]
 Known = dict[tuple[int, int], tuple[tuple[int, int, int], str]]
 
 
+_ROW = 5 * 8  # bytes of `seen` a file, in their order: device, inode, size, mtime_ns, ctime_ns; zeros where unknown
+
+
 class StoreEntry:
     """One wheel of the store. `files` are (logical path, sha256) of everything in `tree`."""
 
@@ -57,18 +59,33 @@ class StoreEntry:
         self._load_seen()
 
     def _load_seen(self) -> None:
-        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            seen = json.loads((self.folder / "seen.json").read_text())
-            for path, sha256 in self.files:
-                device, inode, size, mtime, ctime = seen[path]
+        try:
+            content = (self.folder / "seen").read_bytes()
+        except OSError:
+            return
+        checksum, body = content[:32], content[32:]
+        if hashlib.sha256(body).digest() != checksum or len(body) != _ROW * len(self.files):
+            return
+        rows = iter(array("q", body))
+        for (path, sha256), *row in zip(self.files, rows, rows, rows, rows, rows, strict=True):
+            device, inode, size, mtime, ctime = row
+            if inode:
                 self._known[device, inode] = ((size, mtime, ctime), sha256)
                 self._keys[path] = (device, inode)
 
     def save_seen(self) -> None:
         """Keep what is known of the files for the next process; a store that can't be written to is no error."""
-        seen = {path: [*key, *self._known[key][0]] for path, key in self._keys.items() if key in self._known}
-        with suppress(OSError):
-            write_atomically(self.folder / "seen.json", json.dumps(seen).encode())
+        rows = array("q")
+        unknown = (0, 0), ((0, 0, 0), "")
+        try:
+            for path, _ in self.files:
+                key = self._keys.get(path)
+                place, (signature, _) = (key, self._known[key]) if key in self._known else unknown
+                rows.extend((*place, *signature))
+            body = rows.tobytes()
+            write_atomically(self.folder / "seen", hashlib.sha256(body).digest() + body)
+        except (OSError, OverflowError):  # a file system with odd numbers: nothing is remembered
+            pass
 
     def mode_of(self, path: str) -> int:
         """The permission bits of a file of the tree: nobody writes there, and what is executable is so for all."""
@@ -291,7 +308,7 @@ def _write_readonly(path: Path, content: bytes) -> None:
 
 
 def _enter_fresh(folder: Path, manifest: Manifest) -> None:
-    """Write seen.json for files whose bytes were hashed as they were written."""
+    """Write `seen` for files whose bytes were hashed as they were written."""
     entry = StoreEntry(folder, manifest, installer_files(manifest), {})
     for path, sha256 in entry.files:
         entry._enter(path, sha256, os.lstat(f"{entry.tree}/{path}"))  # noqa: SLF001 - the same module

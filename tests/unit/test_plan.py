@@ -414,3 +414,11 @@ def test_packages_are_selected_by_the_markers_of_any_cell() -> None:
 
 def test_no_cells_make_no_plans() -> None:
     assert plan_cells(pylock(package("demo", PURE)), []) == ()
+
+
+def test_a_clash_is_told_also_when_a_later_marker_has_no_answer() -> None:
+    lock = pylock(
+        package("demo", PURE), package("demo", PURE), package("other", "other-1-py3-none-any.whl", marker="'x' == 'y'")
+    )
+
+    assert [what for _, what, _ in told(lock, [cell()])] == ["demo is locked twice for 3.12.1-linux-x86_64"]

@@ -60,7 +60,7 @@ def no_fetch(folder: Path) -> Path:
 
 def leftovers(store: Store) -> list[str]:
     """Everything in the store's folder that is no entry, lock or empty folder."""
-    kept = {"manifest.json", "seen.json"}
+    kept = {"manifest.json", "seen"}
     return sorted(
         path.relative_to(store.folder).as_posix()
         for path in store.folder.rglob("*")
@@ -88,7 +88,7 @@ def test_an_entry_holds_the_wheel_s_files_and_the_two_of_ours(store: Store, whee
     assert entry is store.entry(artifact) is store.ensure(artifact, no_fetch)
     assert list(store.entries()) == [entry]
     assert entry.folder == store.folder / "wheels" / artifact.sha256[:2] / artifact.sha256
-    assert sorted(path.name for path in entry.folder.iterdir()) == [wheel.name, "manifest.json", "seen.json", "tree"]
+    assert sorted(path.name for path in entry.folder.iterdir()) == [wheel.name, "manifest.json", "seen", "tree"]
     assert entry.archive.read_bytes() == wheel.read_bytes()
     tree = files_below(Path(entry.tree))
     assert {path: sha256_hex(content) for path, content in tree.items()} == {
@@ -243,7 +243,7 @@ def test_the_manifest_of_another_wheel_is_no_entry(store: Store, wheel: Path) ->
 @pytest.mark.parametrize("name", CORRUPTED)
 def test_a_corrupted_memory_only_costs_time(name: str, store: Store, wheel: Path) -> None:
     [entry] = stored(store, [wheel])
-    (entry.folder / "seen.json").write_bytes(CORRUPTED[name])
+    (entry.folder / "seen").write_bytes(CORRUPTED[name])
     again = Store(store.folder).entry(artifact_of(wheel))
     assert again is not None
     assert unknown(again) == [path for path, _ in again.files]
