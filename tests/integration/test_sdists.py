@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.builds import setuptools_wheel
-from support.projects import finish, processes_of, still_running
+from support.projects import finish, kill_group, processes_of, still_running
 from support.reports import is_right, side_of
 from support.sdists import extension_files, pure_files
+from support.wheels import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -332,6 +333,42 @@ signal.pause()
     assert ended.code == 130
     assert (still_running(pids), processes_of(small)) == ([], [])
     assert (small.remains(), list((small.cache / "builds").glob("*/"))) == ([], [])
+
+
+def test_a_killed_run_leaves_no_build_behind(small: Project) -> None:
+    pipe = small.folder / "pids"
+    os.mkfifo(pipe)
+    forever = f"import os, signal\nif os.path.exists({str(pipe)!r}):\n open({str(pipe)!r}, 'w').write(str(os.getpid()))"
+    says = f"{forever}\n signal.pause()\nSAYS = 1"
+    small.sdist("pure", "1.0", pure_files("pure", "1.0", says=says))
+    small.lock()
+    small.matrix(build="allow")
+    process = small.start("run")
+    pid = int(pipe.read_text())
+    kill_group(process)
+    assert still_running([pid]) == []
+    pipe.unlink()
+    is_right(small.run())
+    assert list((small.cache / "builds").glob("*/")) == []
+
+
+def test_what_the_store_says_of_builds_is_not_relied_on_when_it_is_damaged(small: Project) -> None:
+    small.sdist("pure", "1.0", pure_files("pure", "1.0"))
+    other = small.wheel("other", "1.0")
+    small.lock()
+    small.matrix(build="allow")
+    is_right(small.run())
+    (record,) = (small.cache / "store" / "builds").glob("*.json")
+    right = record.read_text()
+    content = json.loads(right)
+    of_another = {**content, "filename": other.name, "sha256": sha256_of(other)}
+    nowhere = {**content, "sha256": "0" * 64}
+    for damaged in ("", "[]", json.dumps(of_another), json.dumps(nowhere), json.dumps({**content, "sha256": "../x"})):
+        record.write_text(damaged)
+        ran = small.run("--recreate")
+        is_right(ran)
+        assert len(notes(ran)) == 1, damaged
+        assert json.loads(record.read_text())["filename"] == content["filename"]
 
 
 def test_runs_at_once_share_one_build(small: Project) -> None:
