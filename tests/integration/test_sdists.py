@@ -413,4 +413,8 @@ def test_a_cell_of_another_platform_says_that_its_sdists_are_built_there(small: 
     small.matrix(build="allow", platform=["host", "macos-arm64"])
     ran = small.run()
     assert (ran.ended.code, ran.statuses) == (4, ["passed", "unavailable"])
-    assert "pure-1.0.tar.gz is built on macos-arm64 only" in reason(ran, next(iter(small.pythons)) + "-macos")
+    told = reason(ran, next(iter(small.pythons)) + "-macos")
+    assert "pure-1.0.tar.gz can't be built for" in told
+    assert "macos-arm64 isn't here, and what an sdist builds isn't known before" in told
+    ended = small("predict", "*-macos-arm64")
+    assert (ended.code, "macos-arm64 isn't here" in ended.err) == (4, True)
