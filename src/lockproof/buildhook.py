@@ -18,6 +18,7 @@ from importlib import import_module
 def main() -> None:
     """Do what the first argument says."""
     asked = json.loads(sys.argv[1])
+    end_with_parent()
     os.umask(0o022)
     sys.argv[1:] = []  # some setup.py look at it
     sys.path[:0] = asked["backend_path"]
@@ -36,6 +37,18 @@ def main() -> None:
         answer = hook(None) if hook else []
     with open(asked["answer"], "w", encoding="utf-8") as file:  # noqa: PTH123 - Python 3.6
         json.dump(answer, file)
+
+
+def end_with_parent() -> None:
+    """End when whoever started this does, even by kill -9: the next build is in the same folder (Linux)."""
+    if sys.platform == "linux":
+        try:
+            import ctypes  # a Python can be built without it
+            import signal
+
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        except (ImportError, OSError, AttributeError):
+            pass
 
 
 def refuse_foreign(backend: object, folders: "list[str]") -> None:

@@ -158,9 +158,9 @@ class Builder:
     def _built(self, task: _Task, entries: Mapping[str, StoreEntry | LockproofError]) -> Artifact:
         sdist, interpreter = task.sdist, task.interpreter
         if interpreter is None:
-            raise UnavailableError(
-                f"{sdist.filename} is built on {task.cell.platform.id} only", why="what it builds isn't known before"
-            )
+            missing = f"Python {task.cell.python}" if task.cell.on_host else task.cell.platform.id
+            why = f"{missing} isn't here, and what an sdist builds isn't known before"
+            raise UnavailableError(f"{sdist.filename} can't be built for {task.cell.id}", why=why)
         requirements = []
         for wheel in self._requirements.of(task.cell):
             entry = entries[wheel.sha256]
@@ -191,7 +191,7 @@ class Builder:
             if not self._check:
                 record.write(made.manifest)
         if self._check:
-            elsewhere = bench.folder.with_name(f"{bench.folder.name}-again") / "in-another-place"
+            elsewhere = bench.folder.with_name(f"{bench.folder.name}-in-another-place")
             self._note(f"building {sdist.filename} again, elsewhere")
             with built_wheel(
                 source, replace(bench, folder=elsewhere, log=bench.log.with_suffix(".again.log"))

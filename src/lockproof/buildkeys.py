@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NEVER: tuple[str, ...] = ()
 ANY = ("*",)  # no distribution is called so
+WHEELS_ONLY = ("-",)  # nor so: of a build lock nothing is built, and no key of the matrix can change that
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
 _EXPECTED = "never, allow or a list of names such as [pyyaml]"
 
@@ -64,7 +65,7 @@ def may_build(allowed: tuple[str, ...], name: str) -> bool:
 
 def unknown_builds(allowed: tuple[str, ...], known: Collection[str]) -> list[str]:
     """The names that may be built and that no distribution has."""
-    return [name for name in allowed if allowed != ANY and name not in known]
+    return [name for name in allowed if allowed not in (ANY, WHEELS_ONLY) and name not in known]
 
 
 def unbuilt_error(lock: str, names: Sequence[str], lines: Sequence[str], otherwise: str) -> LockError:

@@ -96,7 +96,7 @@ def find_tool(name: Literal["pip", "uv"], *, run: Run = run_command) -> ToolVers
     tried = []
     for command in _pip_commands() if name == "pip" else _uv_commands():
         try:
-            done = run([*command, "--version"], _environment())
+            done = run([*command, "--version"], tool_environment())
         except OSError as error:
             tried.append(f"{command[0]}: {error.strerror}")
             continue
@@ -219,7 +219,8 @@ def _exactly(requirements: Path, links: Path) -> list[str]:
     return ["--require-hashes", "--no-deps", *found, "--requirement", str(requirements)]
 
 
-def _environment() -> dict[str, str]:
+def tool_environment() -> dict[str, str]:
+    """All that pip and uv may know of this process's environment; none of their own settings."""
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     # Both tools start the environment's Python: it must leave no bytecode there, and see no user site.
     return passed | {"PIP_CONFIG_FILE": os.devnull, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONNOUSERSITE": "1"}
@@ -227,7 +228,7 @@ def _environment() -> dict[str, str]:
 
 def _start(run: Run, tool: ToolVersion, argv: Sequence[str]) -> CompletedText:
     try:
-        return run(argv, _environment())
+        return run(argv, tool_environment())
     except OSError as error:
         raise UnavailableError(f"{tool} could not be started", where=argv[0], why=str(error.strerror)) from error
 

@@ -24,8 +24,11 @@ _NOT_AS_KEPT = (
 class KeptFile:
     """The file; safe for any number of threads."""
 
-    def __init__(self, path: Path, locked: Sequence[tuple[str, str]]) -> None:
-        """`locked` has the (name, version) of all that is in the lock; nothing is read before it is needed."""
+    def __init__(self, path: Path, locked: Sequence[tuple[str, str]] | None) -> None:
+        """`locked` has the (name, version) of all that is in the lock, None where only a part of it was read.
+
+        Nothing is read before it is needed.
+        """
         self._path = path
         self._locked = locked
         self._guard = threading.Lock()
@@ -59,7 +62,9 @@ class KeptFile:
         """Write what is new, without what has left the lock; what to tell of it, "" where nothing was."""
         if not self._new:
             return ""
-        kept = still_locked([*self.load().values(), *self._new.values()], self._locked)
+        kept = [*self.load().values(), *self._new.values()]
+        if self._locked is not None:
+            kept = still_locked(kept, self._locked)
         count = "1 build" if len(self._new) == 1 else f"{len(self._new)} builds"
         try:
             write_atomically(self._path, builds_to_json(kept).encode())

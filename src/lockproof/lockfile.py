@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+from lockproof.caches import keep, kept
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError
+from lockproof.exports import load_uv_lock, read_pyproject
 from lockproof.locks import IndexOptions
 from lockproof.locks.matching import (
     ListedFile,
@@ -24,6 +23,9 @@ from lockproof.locks.matching import (
     to_pylock,
     unmatched_error,
 )
+from lockproof.locks.pdm import read_pdm
+from lockproof.locks.pipenv import read_pipfile
+from lockproof.locks.poetry import read_poetry
 from lockproof.locks.pylock import read_pylock
 from lockproof.locks.requirements import parse_requirements
 from lockproof.plan import selected_packages
@@ -32,17 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from lockproof.locks import Lock
-    from lockproof.locks.requirements import Pin
+    from lockproof.locks.requirements import Pin, RequirementsFile
     from lockproof.matrix import Cell
 
 CACHE_SCHEMA = "lockproof/matched-files/1"
 
-_EXPORTS = {
-    "uv.lock": "uv export --frozen --no-emit-project --format pylock.toml --output-file pylock.toml",
-    "poetry.lock": "poetry export --format requirements.txt --output requirements.txt",
-    "pdm.lock": "pdm export --format requirements --output requirements.txt",
-    "Pipfile.lock": "pipenv requirements --hash > requirements.txt",
-}
+_OTHER_FORMATS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")  # the names that their tools give them
 
 
 class Index(Protocol):
@@ -72,38 +69,18 @@ def load_lock(
     folder_for_cache: Path,
     index_factory: IndexFactory,
     environ: Mapping[str, str],
+    project: Path | None = None,
 ) -> LoadedLock:
     """The lock in the file `path`, which messages name as it is given here, as complete as `cells` need it.
 
-    A pylock.toml needs no index, unless it gives one file name to several hashes. A requirements file has
-    hashes without file names: `index_factory` makes the index that lists files, from the lock's own options.
-    It is asked for what a cell selects and no other. What was found is kept in `folder_for_cache` under the
-    digest of the lock, so that the same lock needs no index again; what wasn't found is missing, and is asked
-    again when a cell needs it. Raises LockError, or a ProblemsError of several; what the index raises is passed on.
+    `project` is the folder that asks, by default the lock's: in a uv workspace it says which member is meant.
+    Where a lock has hashes without file names, or one file name for several hashes, `index_factory` makes the
+    index that lists files, from the lock's own options. It is asked for what a cell selects and no other. What
+    was found is kept in `folder_for_cache` under the digest of the lock, so that the same lock needs no index
+    again; what wasn't found is missing, and is asked again when a cell needs it. Raises LockError, or a
+    ProblemsError of several; what the index raises is passed on.
     """
-    files = _Files()
-    text = files.read(path)
-    kind = detect_format(text, path.name)
-    if kind in _EXPORTS:
-        raise LockError(
-            f"{kind} is not yet read by this version",
-            where=str(path),
-            remedy=f"Export it with: {_EXPORTS[kind]}",
-        )
-    if not text.strip():
-        raise LockError("the lock is empty", where=str(path), remedy="Make it again; a lock without packages says so.")
-    if kind == "pylock":
-        lock = read_pylock(text, str(path), folder=path.absolute().parent)
-        return _uncontradicted(lock, cells, folder_for_cache, index_factory)
-    requirements = parse_requirements(text, str(path), lambda target: files.read(Path(target)), environ)
-    options = _absolute(requirements.options)
-    memory = _Memory(folder_for_cache, files.digest, options, dict(enumerate(requirements.pins)))
-    folder = path.absolute().parent
-    return memory.complete(
-        lambda listing: replace(to_pylock(requirements, listing, sha256=files.digest, folder=folder), options=options),
-        cells,
-        index_factory,
-    )
+    return _Loading(path, cells, folder_for_cache, index_factory, environ, project).load()
 
 
 def detect_format(text: str, filename: str) -> str:
@@ -117,7 +94,7 @@ def detect_format(text: str, filename: str) -> str:
         return "uv.lock" if re.search(r"^version\s*=\s*\d+\s*$", top, re.MULTILINE) else "poetry.lock"
     if text.lstrip().startswith("{") and '"_meta"' in text:
         return "Pipfile.lock"
-    if filename in _EXPORTS:
+    if filename in _OTHER_FORMATS:
         return filename
     return "pylock" if filename.endswith(".toml") else "requirements"
 
@@ -165,24 +142,68 @@ def _absolute(options: IndexOptions) -> IndexOptions:
     return replace(options, find_links=tuple(links))
 
 
-def _uncontradicted(lock: Lock, cells: Sequence[Cell], cache: Path, index_factory: IndexFactory) -> LoadedLock:
-    """`lock` with the files of contradicted packages replaced by what the index has under their hashes.
+@dataclass(frozen=True, slots=True)
+class _Loading:
+    """The arguments of `load_lock`."""
 
-    The configured index is asked, not `packages.index`: a mirror has the same files, and the hash decides.
-    """
-    pins = contradicted_pins(lock)
-    if not pins:
-        return LoadedLock(lock, {})
+    path: Path
+    cells: Sequence[Cell]
+    cache: Path
+    index_factory: IndexFactory
+    environ: Mapping[str, str]
+    project: Path | None
 
-    def make(listing: Listing) -> Lock:
-        packages = list(lock.pylock.packages)
-        for index, package in zip(pins, matched_packages(pins.values(), listing), strict=True):
-            packages[index] = replace(packages[index], wheels=package.wheels, sdist=package.sdist)
-        return replace(lock, pylock=replace(lock.pylock, packages=packages), notes=(*lock.notes, note))
+    def load(self) -> LoadedLock:
+        files, path = _Files(), self.path
+        text = files.read(path)
+        kind = detect_format(text, path.name)
+        if not text.strip():
+            remedy = "Make it again; a lock without packages says so."
+            raise LockError("the lock is empty", where=str(path), remedy=remedy)
+        if kind == "requirements":
+            included = parse_requirements(text, str(path), lambda target: files.read(Path(target)), self.environ)
+            return self._matched(included, files)
+        if kind == "Pipfile.lock":
+            return self._matched(read_pipfile(text, str(path), environ=self.environ), files)
+        if kind == "uv.lock":
+            lock = load_uv_lock(text, path, self.cells, folder_for_cache=self.cache, project=self.project)
+            return self._uncontradicted(lock)
+        folder = path.absolute().parent
+        if kind == "pylock":
+            return self._uncontradicted(read_pylock(text, str(path), folder=folder))
+        beside = folder / "pyproject.toml"
+        read = read_poetry if kind == "poetry.lock" else read_pdm
+        project = read_pyproject(beside) if beside.is_file() else None
+        return self._uncontradicted(read(text, str(path), folder=folder, project=project))
 
-    names = ", ".join(sorted({pin.name for pin in pins.values()}))
-    note = f"{lock.path}: one wheel name for several hashes; the index was asked which files they are: {names}"
-    return _Memory(cache, lock.sha256, IndexOptions(), pins).complete(make, cells, index_factory)
+    def _matched(self, pins: RequirementsFile, files: _Files) -> LoadedLock:
+        """A lock of hashes without file names, with the files that the index has under them."""
+        options, folder = _absolute(pins.options), self.path.absolute().parent
+        return _Memory(self.cache, files.digest, options, dict(enumerate(pins.pins))).complete(
+            lambda listing: replace(to_pylock(pins, listing, sha256=files.digest, folder=folder), options=options),
+            self.cells,
+            self.index_factory,
+        )
+
+    def _uncontradicted(self, lock: Lock) -> LoadedLock:
+        """`lock` with the files of contradicted packages replaced by what the index has under their hashes.
+
+        The configured index is asked, not `packages.index`: a mirror has the same files, and the hash decides.
+        """
+        pins = contradicted_pins(lock)
+        if not pins:
+            return LoadedLock(lock, {})
+
+        def make(listing: Listing) -> Lock:
+            packages = list(lock.pylock.packages)
+            for index, package in zip(pins, matched_packages(pins.values(), listing), strict=True):
+                packages[index] = replace(packages[index], wheels=package.wheels, sdist=package.sdist)
+            return replace(lock, pylock=replace(lock.pylock, packages=packages), notes=(*lock.notes, note))
+
+        names = ", ".join(sorted({pin.name for pin in pins.values()}))
+        note = f"{lock.path}: one wheel name for several hashes; the index was asked which files they are: {names}"
+        memory = _Memory(self.cache, lock.sha256, lock.options or IndexOptions(), pins)
+        return memory.complete(make, self.cells, self.index_factory)
 
 
 class _Memory:
@@ -225,10 +246,7 @@ class _Memory:
         return {**known, **{key: (*known.get(key, ()), *found.get(key, ())) for key in wanted}}
 
     def _load(self) -> Listing:
-        try:
-            content: object = json.loads(self._file.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return {}
+        content = kept(self._file)
         entries = content.get("files") if isinstance(content, dict) else None
         listing: dict[tuple[str, str], Sequence[_FoundFile]] = {}
         for entry in entries if isinstance(entries, list) else ():
@@ -243,9 +261,7 @@ class _Memory:
             for file in matching_files(pin, _listed(listing, pin)):
                 rows = entries.setdefault((pin.name, pin.version), [])
                 rows.append([file.filename, file.url, file.sha256, file.size])
-        text = json.dumps({"schema": CACHE_SCHEMA, "files": [[*key, rows] for key, rows in entries.items()]})
-        with contextlib.suppress(OSError):  # a cache that can't be written costs time, nothing else
-            _write_whole(self._file, text)
+        keep(self._file, {"schema": CACHE_SCHEMA, "files": [[*key, rows] for key, rows in entries.items()]})
 
 
 def _listed(listing: Listing, pin: Pin) -> Sequence[ListedFile]:
@@ -266,16 +282,3 @@ def _found_file(row: object) -> _FoundFile | None:
         case [str(filename), str(url), str(sha256), int() | None as size]:
             return _FoundFile(filename, url, sha256, size)
     return None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

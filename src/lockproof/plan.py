@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from lockproof.artifacts import Artifact, Plan
-from lockproof.buildkeys import may_build, unbuilt_error, unknown_builds
+from lockproof.buildkeys import WHEELS_ONLY, may_build, unbuilt_error, unknown_builds
 from lockproof.errors import LockError
-from lockproof.locks import INSTALLABLE_ADVICE, raise_together, sdist_name, sha256_of, wheel_name
+from lockproof.locks import INSTALLABLE_ADVICE, Selection, raise_together, sdist_name, sha256_of, wheel_name
 from lockproof.locks.pylock import file_urls
 from lockproof.platforms import compatible_tags, marker_environment, parse_python
 
@@ -81,7 +81,7 @@ class _Planner:
         import packaging  # late: packaging takes 80 ms
 
         self._lock = lock
-        self._missing = missing
+        self._missing = {**lock.refusals, **missing}
         self._selector = f"packaging {packaging.__version__}"
         self._narrowed: dict[tuple[str, Platform], tuple[Pylock, list[Tag], Environment]] = {}
         self._refused: dict[_Refusal, list[str]] = {}
@@ -114,6 +114,7 @@ class _Planner:
 
         pylock, tags, environment = self._view(cell)
         refusals = [*_unknown_names(self._lock, cell), *_unknown_builds(self._lock, cell)]
+        refusals = refusals or list(_unanswered(self._lock, cell))
         try:
             refusals += _exclusions(pylock, environment)
             if not refusals:
@@ -164,7 +165,8 @@ class _Planner:
             index = index_of[id(package)]
             chosen = file if isinstance(file, PackageWheel) else self._buildable(cell, index)
             if chosen is None:
-                self._refuse(cell, _hole(self._lock, index, self._missing.get(index)))
+                refusal = _hole(self._lock, index, self._missing.get(index))
+                self._refuse(cell, replace(refusal, sdist="") if cell.build == WHEELS_ONLY else refusal)
             elif isinstance(artifact := _artifact(self._lock, index, chosen), Artifact):
                 artifacts.append(artifact)
             else:
@@ -241,7 +243,7 @@ def _unknown_names(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
     from packaging.utils import canonicalize_name  # late, as above
 
     pylock = lock.pylock
-    groups = [*(pylock.dependency_groups or ()), *(pylock.default_groups or ())]
+    groups = {*(pylock.dependency_groups or ()), *(pylock.default_groups or ())}
     for word, asked, known in (
         ("extra", cell.extras, pylock.extras or ()),
         ("group", cell.groups or (), groups),
@@ -259,10 +261,24 @@ def _unknown_names(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
 
 
 def _unknown_builds(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
-    """Names in `build` that no package of the lock has."""
+    """Names in `build` that no package of the lock has, where all of it was read."""
+    if lock.selections is not None:
+        return
     if unknown := unknown_builds(cell.build, {package.name for package in lock.pylock.packages}):
         remedy = "Correct `build` in matrix.yaml."
         yield _whole(f"`build` names {', '.join(unknown)}", "the lock has no such distribution", remedy)
+
+
+def _unanswered(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
+    """A selection that the lock was not read for: what isn't in it could be missing there."""
+    from packaging.utils import canonicalize_name  # late, as above
+
+    groups = (lock.pylock.default_groups or ()) if cell.groups is None else cell.groups
+    selection = Selection(
+        extras=frozenset(map(canonicalize_name, cell.extras)), groups=frozenset(map(canonicalize_name, groups))
+    )
+    if lock.selections is not None and selection not in lock.selections:
+        yield _whole("the lock was read for other extras and groups", "it doesn't say what these install")
 
 
 def _exclusions(pylock: Pylock, environment: Environment) -> Iterator[_Refusal]:
@@ -308,7 +324,7 @@ def _clashes(lock: Lock, cell: Cell, environment: Environment) -> list[_Refusal]
     seen: dict[str, int] = {}
     found = []
     for index, package in enumerate(lock.pylock.packages):
-        if package.marker and not package.marker.evaluate(evaluated, context="lock_file"):
+        if not _selects(package, evaluated):
             continue
         if package.requires_python and not package.requires_python.contains(python):
             why = f"it requires Python {package.requires_python}"

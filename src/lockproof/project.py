@@ -110,6 +110,7 @@ class Project:
             folder_for_cache=self.places.cache / "locks",
             index_factory=index_factory or self._make_index,
             environ=self.environ,
+            project=self.root,
         )
 
     def _make_index(self, options: IndexOptions | None = None) -> Index:
@@ -157,13 +158,14 @@ class Project:
         if not cells:
             return None
         from lockproof.building import Requirements  # few projects build
+        from lockproof.buildkeys import WHEELS_ONLY
         from lockproof.plan import plan_cells
 
         named = self.spec.build_lock
         if named is None:
             return Requirements(plans={})
         by_target = {(cell.python, cell.platform): cell for cell in cells}
-        wanted = [replace(cell, extras=(), groups=named.groups, build=()) for cell in by_target.values()]
+        wanted = [replace(cell, extras=(), groups=named.groups, build=WHEELS_ONLY) for cell in by_target.values()]
         loaded = self._load_lock(wanted, named.path, lambda options: self._new_index(options))
         plans = plan_cells(loaded.lock, wanted, loaded.missing)
         by_cell = dict(zip(by_target, plans, strict=True))
@@ -186,7 +188,8 @@ class Project:
         from lockproof.keptbuilds import FILENAME
         from lockproof.keptfile import KeptFile
 
-        locked = [(package.name, str(package.version)) for package in self.lock.pylock.packages]
+        known = [(package.name, str(package.version)) for package in self.lock.pylock.packages]
+        locked = known if self.lock.selections is None else None
         builder = Builder(
             self._workshop(processes),
             fetching=fetching,

@@ -12,6 +12,7 @@ from lockproof.digests import sha256_hex
 from lockproof.errors import LockError, UnavailableError
 from lockproof.lockfile import LoadedLock, describe_index, detect_format, load_lock
 from lockproof.locks import IndexOptions
+from lockproof.plan import plan_cells
 from support.lockdata import DATA, HEAD, FakeIndex, cell, hex_of, listed, package
 
 if TYPE_CHECKING:
@@ -307,23 +308,84 @@ def test_the_format_is_told_by_the_content_first(text: str, name: str, found: st
     assert detect_format(text, name) == found
 
 
-@pytest.mark.parametrize(
-    ("text", "name", "command"),
-    [
-        ("version = 1\n", "uv.lock", "uv export --frozen"),
-        ("[[package]]\n[metadata]\n", "poetry.lock", "poetry export"),
-        ("[metadata]\nlock_version='4'", "pdm.lock", "pdm export"),
-        ('{"_meta": {}}', "Pipfile.lock", "pipenv requirements --hash"),
-    ],
-)
-def test_other_formats_are_refused_with_the_command_that_exports_them(
-    tmp_path: Path, index: FakeIndex, text: str, name: str, command: str
-) -> None:
-    with pytest.raises(LockError) as caught:
-        load(write(tmp_path / name, text), index)
+POETRY = f"""[[package]]
+name = "demo"
+version = "1.0"
+optional = false
+python-versions = ">=3.8"
+groups = ["main", "dev"]
+files = [{{file = "{WHEEL}", hash = "sha256:{hex_of(WHEEL)}"}}]
 
-    assert (caught.value.what, caught.value.where) == (f"{name} is not yet read by this version", str(tmp_path / name))
-    assert caught.value.remedy.startswith(f"Export it with: {command}")
+[metadata]
+lock-version = "2.1"
+python-versions = ">=3.8"
+content-hash = "0"
+"""
+PDM = f"""[metadata]
+groups = ["default", "dev"]
+strategy = ["inherit_metadata"]
+lock_version = "4.5.0"
+content_hash = "sha256:0"
+
+[[metadata.targets]]
+requires_python = ">=3.8"
+
+[[package]]
+name = "demo"
+version = "1.0"
+groups = ["default", "dev"]
+files = [{{file = "{WHEEL}", hash = "sha256:{hex_of(WHEEL)}"}}]
+"""
+PIPENV = json.dumps(
+    {
+        "_meta": {"hash": {"sha256": "0"}, "pipfile-spec": 6, "requires": {}, "sources": []},
+        "default": {"demo": {"hashes": [f"sha256:{hex_of(WHEEL)}"], "version": "==1.0"}},
+        "develop": {},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "group"), [(POETRY, "poetry", "dev"), (PDM, "pdm", "dev"), (PIPENV, "pipenv", "develop")]
+)
+def test_other_formats_are_read_whatever_they_are_called(
+    tmp_path: Path, index: FakeIndex, text: str, kind: str, group: str
+) -> None:
+    path = write(tmp_path / "any.name", text)
+    write(tmp_path / "pyproject.toml", "[dependency-groups]\ndev = ['demo']\n")
+    cells = [cell(groups=()), cell(groups=(group,))]
+    lock = load(path, index, cells=cells)
+
+    assert (lock.kind, lock.path, lock.folder, lock.sha256) == (kind, str(path), tmp_path, sha256_hex(text.encode()))
+    assert lock.pylock.dependency_groups is not None
+    assert group in lock.pylock.dependency_groups
+    files = [plan.artifacts[0].filename for plan in plan_cells(lock, cells)]
+    assert files == [WHEEL, WHEEL]
+    assert index.asked == ([("demo", "1.0")] if kind == "pipenv" else [])
+    assert load(path, index, cells=cells) == lock
+    assert len(index.options) == (1 if kind == "pipenv" else 0)
+
+
+def test_a_pyproject_beside_the_lock_that_cannot_be_read_is_named(tmp_path: Path, index: FakeIndex) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(b"\xff")
+    with pytest.raises(LockError) as caught:
+        load(write(tmp_path / "poetry.lock", POETRY), index)
+
+    assert (caught.value.what, caught.value.where) == (
+        "this pyproject.toml can't be read",
+        str(tmp_path / "pyproject.toml"),
+    )
+
+
+def test_one_wheel_name_for_several_hashes_is_asked_of_the_indexes_of_the_lock(tmp_path: Path) -> None:
+    text = POETRY.replace("files = [", f'files = [{{file = "{WHEEL}", hash = "sha256:{"f" * 64}"}}, ')
+    source = '[package.source]\ntype = "legacy"\nurl = "https://other.invalid/simple"\nreference = "other"\n\n'
+    path = write(tmp_path / "poetry.lock", text.replace("[metadata]", source + "[metadata]"))
+    index = FakeIndex(files={("demo", "1.0"): [listed(WHEEL)]})
+    lock = load(path, index)
+
+    assert index.options == [IndexOptions(extra_index_urls=("https://other.invalid/simple",))]
+    assert [wheel.hashes["sha256"] for wheel in lock.pylock.packages[0].wheels or ()] == [hex_of(WHEEL)]
 
 
 def test_files_that_are_not_there_or_not_text_are_refused(tmp_path: Path, index: FakeIndex) -> None:

@@ -11,6 +11,7 @@ from packaging.markers import Marker
 from packaging.pylock import PackageWheel
 
 from lockproof.artifacts import Artifact, Plan
+from lockproof.buildkeys import WHEELS_ONLY
 from lockproof.errors import LockError, ProblemsError
 from lockproof.locks.matching import to_pylock
 from lockproof.locks.pylock import read_pylock
@@ -323,6 +324,13 @@ def test_sdists_that_may_be_built_are_planned_where_no_wheel_fits() -> None:
     ]
 
 
+def test_of_a_build_lock_nothing_is_built() -> None:
+    lock = pylock(package("built", "built-1.tar.gz", version="1"))
+    assert told(lock, [replace(cell(), build=WHEELS_ONLY)]) == [
+        ("pylock.toml:3", "built 1 has no wheel for 3.12.1-linux-x86_64", "it has only an sdist")
+    ]
+
+
 def test_build_names_only_what_the_lock_has() -> None:
     assert told(pylock(package("demo", PURE)), [replace(cell(), build=("demo", "dmeo"))]) == [
         ("pylock.toml", "`build` names dmeo for 3.12.1-linux-x86_64", "the lock has no such distribution")
@@ -406,3 +414,11 @@ def test_packages_are_selected_by_the_markers_of_any_cell() -> None:
 
 def test_no_cells_make_no_plans() -> None:
     assert plan_cells(pylock(package("demo", PURE)), []) == ()
+
+
+def test_a_clash_is_told_also_when_a_later_marker_has_no_answer() -> None:
+    lock = pylock(
+        package("demo", PURE), package("demo", PURE), package("other", "other-1-py3-none-any.whl", marker="'x' == 'y'")
+    )
+
+    assert [what for _, what, _ in told(lock, [cell()])] == ["demo is locked twice for 3.12.1-linux-x86_64"]

@@ -37,6 +37,13 @@ class IndexOptions:
     trusted_hosts: tuple[str, ...] = ()
 
 
+class Selection(NamedTuple):
+    """The extras and groups of a cell, with normalised names (PEP 685, PEP 735)."""
+
+    extras: frozenset[str]
+    groups: frozenset[str]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lock:
     """A lock in its normal form, with what is needed to speak of it.
@@ -46,10 +53,12 @@ class Lock:
     says "file:line" for each of `pylock.packages`, in their order: names and versions can repeat, and a
     requirements file can include others. `folder` is the lock's own, absolute: what `path` entries are
     relative to. `notes` are warnings that don't stop anything, `options` what the lock says of the index.
+    `refusals` say why packages can't be had as files, by index: errors of the cells that select them.
+    `selections` are the only ones that the lock answers for; None where it answers for any.
     """
 
     path: str
-    kind: str  # "pylock" or "requirements"
+    kind: str  # "pylock", "requirements", "uv", "poetry", "pdm", "pipenv"
     sha256: str
     pylock: Pylock
     lines: Mapping[tuple[str, str], int]
@@ -57,6 +66,8 @@ class Lock:
     folder: PurePath = field(default_factory=PurePath)
     notes: tuple[str, ...] = ()
     options: IndexOptions | None = None
+    refusals: Mapping[int, LockError] = field(default_factory=dict)
+    selections: frozenset[Selection] | None = None
 
     def place(self, index: int) -> str:
         """Where `pylock.packages[index]` stands, as "file:line"; the file alone when that isn't known."""

@@ -52,25 +52,34 @@ def to_pylock(requirements: RequirementsFile, files: Listing, *, sha256: str, fo
     """The normal form of a requirements lock whose bytes have `sha256`, out of the files that an index lists.
 
     `files` has what the index lists for each pin's (name, version). A pin none of whose hashes is a file of the
-    index becomes a package without files: it is nobody's loss as long as no cell selects it.
+    index becomes a package without files: it is nobody's loss as long as no cell selects it. Entries that can't
+    be had as files come after the pins.
     """
-    from packaging.pylock import Pylock  # late: packaging takes 80 ms
+    from packaging.pylock import Package, Pylock  # late: packaging takes 80 ms
+    from packaging.utils import canonicalize_name
     from packaging.version import Version
 
+    refused = [Package(name=canonicalize_name(entry.name), marker=entry.marker) for entry in requirements.refused]
     lines: dict[tuple[str, str], int] = {}
     for pin in requirements.pins:
         lines.setdefault((pin.name, pin.version), pin.line)
         lines.setdefault((pin.name, ""), pin.line)
     return Lock(
         path=requirements.path,
-        kind="requirements",
+        kind=requirements.kind,
         sha256=sha256,
         pylock=Pylock(
-            lock_version=Version("1.0"), created_by="lockproof", packages=matched_packages(requirements.pins, files)
+            lock_version=Version("1.0"),
+            created_by="lockproof",
+            requires_python=requirements.requires_python,
+            dependency_groups=requirements.groups or None,
+            default_groups=requirements.default_groups or None,
+            packages=[*matched_packages(requirements.pins, files), *refused],
         ),
         lines=lines,
-        places=tuple(pin.where for pin in requirements.pins),
+        places=(*(pin.where for pin in requirements.pins), *(entry.error.where for entry in requirements.refused)),
         folder=folder,
+        refusals={len(requirements.pins) + index: entry.error for index, entry in enumerate(requirements.refused)},
     )
 
 

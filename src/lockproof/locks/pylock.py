@@ -35,8 +35,8 @@ _DIRECT = {
         INSTALLABLE_ADVICE,
     ),
 }
-_HEADER = re.compile(r"^[ \t]*\[\[[ \t]*packages[ \t]*\]\]", re.MULTILINE)
-_INLINE = re.compile(r"^[ \t]*packages[ \t]*=[ \t]*\[", re.MULTILINE)
+_HEADER = r"^[ \t]*\[\[[ \t]*{}[ \t]*\]\]"
+_INLINE = r"^[ \t]*{}[ \t]*=[ \t]*\["
 _QUIET = re.compile(  # TOML strings and comments: what brackets are not counted in
     r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*', re.DOTALL
 )
@@ -54,7 +54,7 @@ def read_pylock(text: str, path: str, *, folder: PurePath | None = None) -> Lock
     """
     from packaging.pylock import Pylock, PylockValidationError  # late: packaging takes 80 ms
 
-    document = _toml(text, path)
+    document = toml_document(text, path)
     notes = _version_notes(document, path)
     entries = document.get("packages")
     packages = entries if isinstance(entries, list) else []
@@ -69,14 +69,14 @@ def read_pylock(text: str, path: str, *, folder: PurePath | None = None) -> Lock
     raise_together(
         problem
         for package, place in zip(pylock.packages, places, strict=True)
-        for problem in _file_problems(package, place)
+        for problem in file_problems(package, place)
     )
     return Lock(
         path=path,
         kind="pylock",
         sha256=sha256_hex(text.encode(errors="surrogatepass")),
         pylock=pylock,
-        lines=_lines_by_name(pylock.packages, lines),
+        lines=lines_by_name(pylock.packages, lines),
         places=places,
         folder=folder or PurePath(path).parent,
         notes=(*notes, *name_notes),
@@ -96,17 +96,18 @@ def file_urls(file: PackageWheel | PackageSdist, folder: PurePath) -> tuple[str,
     return tuple(urls)
 
 
-def entry_lines(text: str, count: int) -> tuple[int, ...]:
-    """The lines, from 1, where the `count` entries of `packages` begin: [[packages]] headers or inline.
+def entry_lines(text: str, count: int, key: str = "packages") -> tuple[int, ...]:
+    """The lines, from 1, where the `count` entries of `key` begin: [[packages]] headers or inline.
 
     tomllib tells no positions. Where the entries can't be told apart, each has the first line of all.
     """
-    starts = [match.start() for match in _HEADER.finditer(text)]
+    header = re.compile(_HEADER.format(key), re.MULTILINE)
+    starts = [match.start() for match in header.finditer(text)]
     if len(starts) != count:  # an inline array, or a header inside a string or comment
         bare = _QUIET.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
-        starts = [match.start() for match in _HEADER.finditer(bare)] or list(_inline_starts(bare))
+        array = re.search(_INLINE.format(key), bare, re.MULTILINE)
+        starts = [match.start() for match in header.finditer(bare)] or list(_inline_starts(bare, array))
         if len(starts) != count:
-            array = _INLINE.search(bare)
             starts = [array.start() if array else 0] * count
     lines, line, position = [], 1, 0
     for start in starts:
@@ -116,11 +117,10 @@ def entry_lines(text: str, count: int) -> tuple[int, ...]:
     return tuple(lines)
 
 
-def _inline_starts(bare: str) -> Iterator[int]:
+def _inline_starts(bare: str, array: re.Match[str] | None) -> Iterator[int]:
     """Where the inline tables of `packages = [ … ]` open, in a text without strings and comments."""
-    match = _INLINE.search(bare)
     depth = 0
-    for bracket in re.compile(r"[\[\]{}]").finditer(bare, match.end()) if match else ():
+    for bracket in re.compile(r"[\[\]{}]").finditer(bare, array.end()) if array else ():
         if bracket[0] in "[{":
             if depth == 0:
                 yield bracket.start()
@@ -131,8 +131,9 @@ def _inline_starts(bare: str) -> Iterator[int]:
             return
 
 
-def _toml(text: str, path: str) -> Mapping[str, object]:
-    import tomllib  # late: only this format needs it
+def toml_document(text: str, path: str) -> Mapping[str, object]:
+    """A TOML text, which messages name `path`, as plain data. Raises LockError with line and column."""
+    import tomllib  # late: only some formats need it
 
     body = text.removeprefix("\ufeff")
     try:
@@ -202,7 +203,8 @@ def _invalid(message: str, context: str, path: str, lines: Sequence[int]) -> Loc
     return LockError(f"the lock breaks PEP 751{key}", where=where, why=message, remedy=_LOCK_AGAIN)
 
 
-def _file_problems(package: Package, place: str) -> Iterator[LockError]:
+def file_problems(package: Package, place: str) -> Iterator[LockError]:
+    """What is wrong with the files of a package, beyond PEP 751: no sha256, a name or URL that can't be used."""
     for file in (*(package.wheels or ()), *((package.sdist,) if package.sdist else ())):
         if sha256_of(file.hashes) is None:
             algorithms = ", ".join(sorted(file.hashes))
@@ -233,7 +235,8 @@ def _wrong_source(file: PackageWheel | PackageSdist) -> str:
     return ""
 
 
-def _lines_by_name(packages: Sequence[Package], lines: Sequence[int]) -> Mapping[tuple[str, str], int]:
+def lines_by_name(packages: Sequence[Package], lines: Sequence[int]) -> Mapping[tuple[str, str], int]:
+    """`Lock.lines` of packages that begin at the given lines."""
     result: dict[tuple[str, str], int] = {}
     for package, line in zip(packages, lines, strict=True):
         result.setdefault((package.name, str(package.version or "")), line)

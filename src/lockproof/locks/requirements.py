@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from packaging.markers import Marker
+    from packaging.specifiers import SpecifierSet
 
 _HASH_ADVICE = "Lock with hashes: pip-compile --generate-hashes, or uv pip compile --generate-hashes."
 _PIN_ADVICE = "Pin it as name==version with its hashes: uv pip compile --generate-hashes writes such files."
@@ -81,12 +82,30 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RefusedPin:
+    """An entry that can't be had as a file, and why: an error of the cells that its marker selects."""
+
+    name: str
+    error: LockError
+    marker: Marker | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RequirementsFile:
-    """The pins of a requirements file and of all it includes, in order, and where it says its files are."""
+    """The pins of a requirements file and of all it includes, in order, and where it says its files are.
+
+    A Pipfile.lock is of this kind too, and has more: `groups` that its markers speak of, of which
+    `default_groups` are taken when none are asked, entries that can't be had as files, and its Pythons.
+    """
 
     path: str
     pins: tuple[Pin, ...]
     options: IndexOptions = field(default_factory=IndexOptions)
+    kind: str = "requirements"
+    groups: tuple[str, ...] = ()
+    default_groups: tuple[str, ...] = ()
+    refused: tuple[RefusedPin, ...] = ()
+    requires_python: SpecifierSet | None = None
 
 
 def parse_requirements(
