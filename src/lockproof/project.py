@@ -224,6 +224,14 @@ class Project:
 
         return Fetching(self.store, self._make_downloader, told)
 
+    def without_lock(self, told: Callable[[int, int, int], None]) -> tuple[Index, Fetching]:
+        """The user's own index, and what brings wheels from it into the store; neither matrix nor lock is read."""
+        from lockproof.download import Downloader
+        from lockproof.preparation import Fetching
+
+        index = self._make_index()
+        return index, Fetching(self.store, lambda: Downloader(index), told)
+
     @cached_property
     def dependencies(self) -> Dependencies:
         """What checks that the distributions of a cell have all that they require."""
