@@ -215,6 +215,14 @@ class Project:
 
         return Fetching(self.store, self._make_downloader, told)
 
+    def without_lock(self, told: Callable[[int, int, int], None]) -> tuple[Index, Fetching]:
+        """The user's own index, and what brings wheels from it into the store; neither matrix nor lock is read."""
+        from lockproof.download import Downloader
+        from lockproof.preparation import Fetching
+
+        index = self._make_index()
+        return index, Fetching(self.store, lambda: Downloader(index), told)
+
     def jobs(
         self, cells: Sequence[Cell], told: Callable[[int, int, int], None], note: Callable[[str], None]
     ) -> list[Job]:

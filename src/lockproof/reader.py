@@ -25,6 +25,7 @@ OPEN_FLAGS |= getattr(os, "O_NONBLOCK", 0)  # a FIFO that was put in a file's pl
 FOLDERS_OF_TEXTS = (".dist-info/", "site-packages/", "customize/", "bin/", "Scripts/")
 DIST_INFO_TEXTS = (
     "METADATA",
+    "WHEEL",
     "RECORD",
     "INSTALLER",
     "REQUESTED",
