@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lockproof import __version__
 from lockproof.errors import LockproofError, ProblemsError
+from lockproof.lockoptions import Repeated, add_lock_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("targets", metavar="TARGET", nargs="+", help="two or more: folders or saved fingerprints")
     compare.add_argument("--json", action="store_true", help="as JSON")
     _add_freeze(command("freeze", "From an environment back to a lock: every hash is proven from its bytes."))
+    add_lock_options(command("lock", "Make the lock for all cells, keep it fresh, or check it."))
     return parser
 
 
@@ -140,7 +142,9 @@ def apply_variables(parser: argparse.ArgumentParser, environ: Mapping[str, str])
         text = environ.get(variable)
         if text is None or text == "":
             continue
-        if action.nargs != 0:
+        if isinstance(action, Repeated):
+            action.default = text.split()
+        elif action.nargs != 0:
             action.default = text
         elif text.lower() in ("0", "1", "true", "false", "yes", "no"):
             action.default = text.lower() in ("1", "true", "yes")

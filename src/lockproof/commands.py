@@ -48,6 +48,7 @@ def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
         "verify": verify,
         "compare": compare,
         "freeze": freeze,
+        "lock": lock,
     }
     if options.command == "run":
         return run(options, posargs, project)
@@ -376,3 +377,20 @@ def _write_lock(path: Path, text: str) -> None:
         write_atomically(path.absolute(), text.encode())
     except OSError as error:
         raise UsageError("the lock can't be written", where=str(path), why=error.strerror or str(error)) from error
+
+
+def lock(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof lock`."""
+    from lockproof.exporting import export_lock, write_export
+    from lockproof.locking import print_account, run_lock
+    from lockproof.lockoptions import refuse_misfits
+
+    refuse_misfits(options)
+    if options.export:
+        write_export(export_lock(options, project), options, project)
+        return 0
+    _end_in_order()
+    with _progress(options) as listener:
+        account = run_lock(options, project, listener.fetching)
+    print_account(account, as_json=options.json, verbose=options.verbose)
+    return account.exit_code

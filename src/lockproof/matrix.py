@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lockproof.buildkeys import BuildLock
     from lockproof.platforms import Platform
+    from lockproof.sources import Source
 
 LINKS = ("auto", "clone", "hardlink", "copy", "symlink")
 INSTALLERS = ("lockproof", "pip", "uv")
@@ -130,7 +131,8 @@ class Exclude:
 class Spec:
     """A whole matrix.yaml. `path` is how messages name the file; `lock` is as written, relative to that file.
 
-    `pythons` are exact versions; a `platforms` entry of None is the host. `settings` hold for every cell.
+    `pythons` are exact versions; a `platforms` entry of None is the host. `settings` hold for every cell. `sources` are
+    what the lock is made from; empty where the matrix doesn't say.
     """
 
     path: str
@@ -141,6 +143,7 @@ class Spec:
     axes: tuple[Axis, ...] = ()
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclude, ...] = ()
+    sources: tuple[Source, ...] = ()
     build_lock: BuildLock | None = None
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lockproof.download import Downloader
     from lockproof.index import Index
     from lockproof.interpreters import Discovery, Interpreter
-    from lockproof.lockfile import IndexFactory, LoadedLock
+    from lockproof.lockfile import LoadedLock
     from lockproof.locks import IndexOptions, Lock
     from lockproof.matrix import Cell, Spec
     from lockproof.package import Packager
@@ -48,7 +48,7 @@ class Project:
         self.offline = offline
         self.store = Store(places.cache / "store")
         self._build_requirements: Requirements | None = None  # of the cells last planned
-        self._index: Index | None = None
+        self._indexes: dict[IndexOptions | None, Index] = {}
 
     @cached_property
     def matrix_path(self) -> Path:
@@ -96,54 +96,54 @@ class Project:
     @cached_property
     def lock(self) -> Lock:
         """The lock in its normal form, with the files that the cells last planned need, or else all cells."""
-        return self._load_lock(self.cells).lock
+        return self.load_lock(self.lock_path, self.cells).lock
 
-    def _load_lock(
-        self, cells: Sequence[Cell], name: str = "", index_factory: IndexFactory | None = None
-    ) -> LoadedLock:
-        """The lock of that name, the matrix's own by default."""
+    @cached_property
+    def lock_path(self) -> Path:
+        """The lock's file."""
+        return self.matrix_path.parent / self.spec.lock
+
+    def load_lock(self, path: Path, cells: Sequence[Cell]) -> LoadedLock:
+        """The lock in any file, as complete as some cells need it."""
         from lockproof.lockfile import load_lock
 
         return load_lock(
-            self.matrix_path.parent / (name or self.spec.lock),
+            path,
             cells,
             folder_for_cache=self.places.cache / "locks",
-            index_factory=index_factory or self._make_index,
+            index_factory=self.index,
             environ=self.environ,
             project=self.root,
         )
 
-    def _make_index(self, options: IndexOptions | None = None) -> Index:
-        """The user's own index, with the options that the lock adds; one for all that is asked."""
-        if self._index is None:
-            self._index = self._new_index(options)
-        return self._index
-
-    def _new_index(self, options: IndexOptions | None) -> Index:
+    def index(self, options: IndexOptions | None = None) -> Index:
+        """The user's own index, with the options that the lock adds."""
         from lockproof.index import Index
         from lockproof.pipconfig import read_index_config
 
-        config = replace(read_index_config(self.environ, self.root), offline=self.offline)
-        if options is not None:
-            config = config.with_options(
-                index_url=options.index_url,
-                extra_index_urls=options.extra_index_urls,
-                find_links=options.find_links,
-                no_index=options.no_index,
-                trusted_hosts=options.trusted_hosts,
-            )
-        return Index(config)
+        if options not in self._indexes:
+            config = replace(read_index_config(self.environ, self.root), offline=self.offline)
+            if options is not None:
+                config = config.with_options(
+                    index_url=options.index_url,
+                    extra_index_urls=options.extra_index_urls,
+                    find_links=options.find_links,
+                    no_index=options.no_index,
+                    trusted_hosts=options.trusted_hosts,
+                )
+            self._indexes[options] = Index(config)
+        return self._indexes[options]
 
     def _make_downloader(self) -> Downloader:
         from lockproof.download import Downloader
 
-        return Downloader(self._make_index(self.lock.options))
+        return Downloader(self.index(self.lock.options))
 
     def plans(self, cells: Sequence[Cell]) -> tuple[Plan, ...]:
         """One plan a cell; raises all that is wrong with the lock for any of them."""
         from lockproof.plan import plan_cells
 
-        self.lock, missing = self._load_lock(cells)
+        self.lock, missing = self.load_lock(self.lock_path, cells)
         plans = plan_cells(self.lock, cells, missing)
         self._build_requirements = self._plan_builds(
             [plan.cell for plan in plans if plan.cell.package != "none" or any(a.is_sdist for a in plan.artifacts)]
@@ -166,7 +166,7 @@ class Project:
             return Requirements(plans={})
         by_target = {(cell.python, cell.platform): cell for cell in cells}
         wanted = [replace(cell, extras=(), groups=named.groups, build=WHEELS_ONLY) for cell in by_target.values()]
-        loaded = self._load_lock(wanted, named.path, lambda options: self._new_index(options))
+        loaded = self.load_lock(self.matrix_path.parent / named.path, wanted)
         plans = plan_cells(loaded.lock, wanted, loaded.missing)
         by_cell = dict(zip(by_target, plans, strict=True))
         identity = f"{loaded.lock.sha256} {named.groups}"
@@ -194,7 +194,7 @@ class Project:
             self._workshop(processes),
             fetching=fetching,
             requirements=self._build_requirements,
-            kept=KeptFile((self.matrix_path.parent / self.spec.lock).with_name(FILENAME), locked),
+            kept=KeptFile(self.lock_path.with_name(FILENAME), locked),
             note=note,
             check=check,
             save=save,
@@ -229,7 +229,7 @@ class Project:
         from lockproof.download import Downloader
         from lockproof.preparation import Fetching
 
-        index = self._make_index()
+        index = self.index()
         return index, Fetching(self.store, lambda: Downloader(index), told)
 
     @cached_property
