@@ -108,3 +108,22 @@ def test_local_files_are_no_network(small: Project) -> None:
     small.requirements("--index-url https://index.invalid/simple")
     small.matrix(lock="requirements.txt")
     assert small.run("--offline").statuses == ["passed"]
+
+
+def test_a_lock_is_made_of_what_the_resolver_has_at_hand(
+    small: Project, serve: Callable[[Project], LoopbackIndex]
+) -> None:
+    small.wheel("plain", "1.0")
+    index = serve(small)
+    small.variables |= {"PIP_INDEX_URL": index.url, "UV_CACHE_DIR": str(small.base / "uv")}
+    small.write("requirements.in", "plain\n")
+    small.matrix(lock="requirements.txt", sources=["requirements.in"])
+    ended = small("lock", "--offline")
+    assert (ended.code, index.connections) == (4, 0), ended
+    assert not (small.folder / "requirements.txt").exists()
+    ended = small("lock", "--offline", "--resolver", "pip-tools")
+    assert (ended.code, index.connections) == (2, 0), ended
+    assert small("lock").code == 0
+    before = index.connections
+    assert small("run", "--offline").code == 4  # the lock's own look-up and the wheel
+    assert index.connections == before
