@@ -57,7 +57,7 @@ class _NotAskedError(UnavailableError):
         super().__init__(
             f"which files there are of {named} isn't known",
             why="no index was asked yet, and the network is not used with --offline",
-            remedy="Run once without --offline: what the index answers is remembered for as long as the lock stays.",
+            remedy="Run once without --offline: what an index says of a lock is remembered.",
         )
 
 
