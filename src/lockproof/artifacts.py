@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Artifact:
-    """One wheel that a lock names: what it is called, what its bytes must be, where they may be found.
+    """One file that a lock names: what it is called, what its bytes must be, where they may be found.
 
     `name` is normalised (PEP 503); `sha256` is 64 hexadecimal digits; `size` is in bytes when the lock says it.
-    `urls` are tried in order: http(s) URLs, or absolute `file:` URLs for a lock's `path` entries.
+    `urls` are tried in order: http(s) URLs, or absolute `file:` URLs for a lock's `path` entries. `built_from` is the
+    sdist that a wheel was built from here: the lock has the sdist's hash, and the wheel's is that of one build.
     """
 
     name: str
@@ -24,6 +25,17 @@ class Artifact:
     size: int | None = None
     urls: tuple[str, ...] = ()
     where: str = field(default="", compare=False)  # "pylock.toml:12" or "requirements.txt:40", for messages
+    built_from: Artifact | None = None
+
+    @property
+    def is_sdist(self) -> bool:
+        """Whether it has to be built before it can be installed."""
+        return not self.filename.endswith(".whl")
+
+    @property
+    def locked(self) -> Artifact:
+        """The file that the lock names: the sdist of a wheel that was built here, or the artifact itself."""
+        return self.built_from or self
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

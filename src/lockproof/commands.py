@@ -111,9 +111,10 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
             listener=listener,
         )
         policy = Policy(jobs=options.jobs, fail_fast=options.fail_fast, skip_missing=options.skip_missing)
-        runner = Runner(worker, fetching=fetching, processes=processes, listener=listener, policy=policy)
+        build = project.builder(fetching, listener.note, processes, check=options.check_builds, save=True)
+        runner = Runner(worker, fetching=fetching, processes=processes, listener=listener, policy=policy, build=build)
         result = runner.run(plans, interpreters)
-        project.store.save_seen(artifact for plan in plans for artifact in plan.artifacts)
+        project.store.save_seen()
         listener.concluded(result.outcomes, result.exit_code)
     for kind, path in reports.items():
         _write_report(kind, path, result)
@@ -222,7 +223,7 @@ def predict(options: argparse.Namespace, project: Project) -> int:
 
     cells = project.select(options.cells)
     with _progress(options) as listener:
-        jobs = project.jobs(cells, listener.fetching)
+        jobs = project.jobs(cells, listener.fetching, listener.note)
     predictions = [replace(job.predicted, about=about(job, project.lock)) for job in jobs]
     if not options.json:
         sys.stdout.write(predictions_text(predictions))
@@ -259,7 +260,7 @@ def verify(options: argparse.Namespace, project: Project) -> int:
         if len(cells) != 1:
             raise UsageError(f"--cell {options.cell} names {len(cells)} cells", remedy="name one")
         with _progress(options) as listener:
-            job = project.jobs(cells, listener.fetching)[0]
+            job = project.jobs(cells, listener.fetching, listener.note)[0]
         expected, interpreter, against = job.predicted, job.interpreter, cells[0].id
     proof = prove(expected, read_target(options.target, project, interpreter))
     if options.json:

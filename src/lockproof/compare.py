@@ -309,7 +309,7 @@ def _same_wheels(left: Fingerprint, right: Fingerprint) -> set[str]:
         if other is None:
             continue
         if dist.artifact and other.artifact:
-            equal = dist.artifact == other.artifact
+            equal = dist.artifact == other.artifact and dist.artifact[0].endswith(".whl")  # an sdist is no wheel yet
         else:
             wheels = [_wheel_file(left, dist), _wheel_file(right, other)]
             equal = wheels[0] is not None and wheels[0] == wheels[1]

@@ -7,6 +7,7 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from lockproof.buildkeys import read_build, read_build_lock
 from lockproof.errors import MatrixError
 from lockproof.matrix import (
     HOST,
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
     from lockproof.platforms import Platform
     from lockproof.trees import Document, KeyPath, Value
 
-_SETTINGS = ("extras", "groups", "commands", "env", "pass_env", "link", "installer", "timeout")
+_SETTINGS = ("extras", "groups", "commands", "env", "pass_env", "link", "installer", "timeout", "build")
 _OVERRIDES = (*_SETTINGS, "container")
-_MATRIX_KEYS = ("version", "lock", "sources", "python", "platform", *_SETTINGS, "package", "cells")
+_MATRIX_KEYS = (
+    *("version", "lock", "sources", "python", "platform", *_SETTINGS),
+    *("build-lock", "build-groups", "package", "cells"),
+)
 _CELLS_KEYS = ("axes", "include", "exclude")
 _CELL_KEYS = ("name", "python", "platform")
 # Keys that people write by habit or in the wrong place, and what they are called here.
@@ -85,6 +89,7 @@ def read_matrix(document: Document, *, python_version: str | None = None) -> Spe
         axes=axes,
         include=tuple(_include(check, at, entry, default) for at, entry in include),
         exclude=tuple(_exclude(check, at, entry, axes) for at, entry in exclude),
+        build_lock=read_build_lock(check, data, _names(check, ("build-groups",), data)),
         sources=read_sources(check, ("sources",), data["sources"]) if "sources" in data else (),
     )
     check.raise_problems()
@@ -195,6 +200,7 @@ def _settings(check: Checker, at: KeyPath, data: dict[str, Value]) -> Settings:
         installer=(check.choice((*at, "installer"), data["installer"], INSTALLERS) if "installer" in data else None),
         timeout=_timeout(check, (*at, "timeout"), data["timeout"]) if "timeout" in data else None,
         container=_container(check, (*at, "container"), data["container"]) if "container" in data else None,
+        build=read_build(check, (*at, "build"), data["build"]) if "build" in data else None,
     )
 
 

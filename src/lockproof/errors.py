@@ -51,6 +51,12 @@ class UnavailableError(LockproofError):
     exit_code = 4
 
 
+class BuildMismatchError(LockproofError):
+    """A build whose files are not those that the same build gave before, or in another folder (exit 3)."""
+
+    exit_code = 3
+
+
 class ProblemsError(LockproofError):
     """Several errors told at once; the exit code is that of the most serious one (5, then 1, 4, 2)."""
 

@@ -15,6 +15,7 @@ from lockproof.errors import MatrixError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lockproof.buildkeys import BuildLock
     from lockproof.platforms import Platform
     from lockproof.sources import Source
 
@@ -54,6 +55,7 @@ class Cell:
     timeout: float | None = None  # seconds a command
     container: Mapping[str, object] | None = None
     axes: Mapping[str, str] = field(default_factory=dict)
+    build: tuple[str, ...] = ()  # what `buildkeys.may_build` is asked with
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +71,7 @@ class Settings:
     installer: str | None = None
     timeout: float | None = None  # seconds a command
     container: Mapping[str, object] | None = None
+    build: tuple[str, ...] | None = None
 
     def overlaid(self, over: Settings) -> Settings:
         """These settings with those of `over` in front: `env` is merged, everything else replaced."""
@@ -82,6 +85,7 @@ class Settings:
             installer=_given(over.installer, self.installer),
             timeout=_given(over.timeout, self.timeout),
             container=_given(over.container, self.container),
+            build=_given(over.build, self.build),
         )
 
 
@@ -136,6 +140,7 @@ class Spec:
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclude, ...] = ()
     sources: tuple[Source, ...] = ()
+    build_lock: BuildLock | None = None
 
 
 def expand(spec: Spec, host: Platform) -> tuple[Cell, ...]:
@@ -264,6 +269,7 @@ def _make(
         timeout=settings.timeout,
         container=settings.container,
         axes=axes,
+        build=settings.build or (),
     )
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from lockproof.artifacts import Artifact, Plan
+from lockproof.buildkeys import WHEELS_ONLY, may_build, unbuilt_error, unknown_builds
 from lockproof.errors import LockError
-from lockproof.locks import INSTALLABLE_ADVICE, Selection, raise_together, sha256_of, wheel_name
+from lockproof.locks import INSTALLABLE_ADVICE, Selection, raise_together, sdist_name, sha256_of, wheel_name
 from lockproof.locks.pylock import file_urls
 from lockproof.platforms import compatible_tags, marker_environment, parse_python
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from packaging.markers import Environment
-    from packaging.pylock import Package, PackageWheel, Pylock
+    from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
     from packaging.tags import Tag
 
     from lockproof.locks import Lock
@@ -30,7 +31,7 @@ _LEAVE_OUT = "Or leave the cell out (cells: exclude)."
 
 
 def plan_cells(lock: Lock, cells: Sequence[Cell], missing: Mapping[int, LockError] | None = None) -> tuple[Plan, ...]:
-    """One plan a cell, in their order, each the selection that PEP 751 prescribes for that cell, wheels only.
+    """One plan a cell, in their order, each the selection that PEP 751 prescribes for that cell.
 
     `packaging.pylock.Pylock.select` selects, with the cell's own markers and tags and never those of this
     process. `cell.groups` takes the place of the lock's default groups; None leaves them. `missing` says why
@@ -61,12 +62,16 @@ def selected_packages(lock: Lock, cells: Sequence[Cell], among: Iterable[int]) -
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class _Refusal:
-    """Why cells can't be planned; `index` is the package's, -1 for the whole lock. In the lock's order."""
+    """Why cells can't be planned; `index` is the package's, -1 for the whole lock. In the lock's order.
+
+    `sdist` is the name of a package that could be built: those are told together, since they have one remedy.
+    """
 
     index: int
     what: str
     why: str
     remedy: str
+    sdist: str = ""
 
 
 class _Planner:
@@ -84,10 +89,23 @@ class _Planner:
 
     def problems(self) -> Iterator[LockError]:
         """One error for each reason, naming all the cells that it holds for, in the lock's order."""
-        for refusal in sorted(self._refused):
+        ordered = sorted(self._refused)
+        if unbuilt := [refusal for refusal in ordered if refusal.sdist]:
+            yield self._unbuilt(unbuilt)
+        for refusal in (refusal for refusal in ordered if not refusal.sdist):
             place = self._lock.path if refusal.index < 0 else self._lock.place(refusal.index)
             what = f"{refusal.what} for {', '.join(self._refused[refusal])}"
             yield LockError(what, where=place, why=refusal.why, remedy=refusal.remedy)
+
+    def _unbuilt(self, refusals: Sequence[_Refusal]) -> LockError:
+        """All sdists that cells need and that may not be built."""
+        lines = [
+            f"{self._lock.place(one.index)}: {one.what} for {', '.join(self._refused[one])}: {one.why}"
+            for one in refusals
+        ]
+        return unbuilt_error(
+            self._lock.path, [one.sdist for one in refusals], lines, f"{INSTALLABLE_ADVICE} {_LEAVE_OUT}"
+        )
 
     def plan(self, cell: Cell) -> Plan | None:
         """The plan of a cell; None, or one with holes, after noting what is wrong with it."""
@@ -95,7 +113,8 @@ class _Planner:
         from packaging.pylock import PylockSelectError
 
         pylock, tags, environment = self._view(cell)
-        refusals = list(_unknown_names(self._lock, cell)) or list(_unanswered(self._lock, cell))
+        refusals = [*_unknown_names(self._lock, cell), *_unknown_builds(self._lock, cell)]
+        refusals = refusals or list(_unanswered(self._lock, cell))
         try:
             refusals += _exclusions(pylock, environment)
             if not refusals:
@@ -107,6 +126,11 @@ class _Planner:
         for refusal in refusals:
             self._refuse(cell, refusal)
         return None
+
+    def _buildable(self, cell: Cell, index: int) -> PackageSdist | None:
+        """The package's own sdist (no stand-in), where it may be built."""
+        package = self._lock.pylock.packages[index]
+        return package.sdist if may_build(cell.build, package.name) else None
 
     def _refuse(self, cell: Cell, refusal: _Refusal) -> None:
         self._refused.setdefault(refusal, []).append(cell.id)
@@ -139,9 +163,11 @@ class _Planner:
         artifacts = []
         for package, file in selected:
             index = index_of[id(package)]
-            if not isinstance(file, PackageWheel):
-                self._refuse(cell, _hole(self._lock, index, self._missing.get(index)))
-            elif isinstance(artifact := _artifact(self._lock, index, file), Artifact):
+            chosen = file if isinstance(file, PackageWheel) else self._buildable(cell, index)
+            if chosen is None:
+                refusal = _hole(self._lock, index, self._missing.get(index))
+                self._refuse(cell, replace(refusal, sdist="") if cell.build == WHEELS_ONLY else refusal)
+            elif isinstance(artifact := _artifact(self._lock, index, chosen), Artifact):
                 artifacts.append(artifact)
             else:
                 self._refuse(cell, artifact)
@@ -170,21 +196,21 @@ def _narrowed(
     return replace(package, wheels=fitting or None, sdist=package.sdist if fitting else stand_in)
 
 
-def _artifact(lock: Lock, index: int, wheel: PackageWheel) -> Artifact | _Refusal:
-    parts, sha256 = wheel_name(wheel.filename), sha256_of(wheel.hashes)
-    what = f"{wheel.filename} can't be used"
+def _artifact(lock: Lock, index: int, file: PackageWheel | PackageSdist) -> Artifact | _Refusal:
+    parts, sha256 = wheel_name(file.filename) or sdist_name(file.filename), sha256_of(file.hashes)
+    what = f"{file.filename} can't be used"
     if parts is None or sha256 is None:
         return _Refusal(index=index, what=what, why="it has no valid name or no sha256", remedy=_AGAIN)
     try:
-        urls = file_urls(wheel, lock.folder)
+        urls = file_urls(file, lock.folder)
     except ValueError as error:
         return _Refusal(index=index, what=what, why=str(error), remedy=_AGAIN)
     return Artifact(
         name=parts.name,
         version=parts.version,
-        filename=wheel.filename,
+        filename=file.filename,
         sha256=sha256,
-        size=wheel.size,
+        size=file.size,
         urls=urls,
         where=lock.place(index),
     )
@@ -200,13 +226,16 @@ def _hole(lock: Lock, index: int, missing: LockError | None) -> _Refusal:
         return _Refusal(index=index, what=missing.what, why=missing.why, remedy=f"{missing.remedy} {_LEAVE_OUT}")
     package = lock.pylock.packages[index]
     version = f" {package.version}" if package.version else ""
-    why = "what an sdist builds has no hash in the lock"
-    if not package.wheels:
-        why = f"it has only an sdist, and {why}" if package.sdist else "it has no file"
-    else:
-        why = f"its wheels are for {_told_tags(package.wheels)}{f'; {why}' if package.sdist else ''}"
-    remedy = f"{INSTALLABLE_ADVICE} {_LEAVE_OUT}"
-    return _Refusal(index=index, what=f"{package.name}{version} has no wheel", why=why, remedy=remedy)
+    why = f"its wheels are for {_told_tags(package.wheels)}" if package.wheels else "it has no file"
+    if package.sdist and not package.wheels:
+        why = "it has only an sdist"
+    return _Refusal(
+        index=index,
+        what=f"{package.name}{version} has no wheel",
+        why=why,
+        remedy=f"{INSTALLABLE_ADVICE} {_LEAVE_OUT}",
+        sdist=package.name if package.sdist else "",
+    )
 
 
 def _unknown_names(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
@@ -229,6 +258,15 @@ def _unknown_names(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
             why = f"a requirements file has no {word}s; what it lists is installed, all of it"
             remedy = f"Take `{word}s` out of matrix.yaml, or lock as pylock.toml."
         yield _whole(f"the lock has no {word} {', '.join(missing)}, which is asked", why, remedy)
+
+
+def _unknown_builds(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
+    """Names in `build` that no package of the lock has, where all of it was read."""
+    if lock.selections is not None:
+        return
+    if unknown := unknown_builds(cell.build, {package.name for package in lock.pylock.packages}):
+        remedy = "Correct `build` in matrix.yaml."
+        yield _whole(f"`build` names {', '.join(unknown)}", "the lock has no such distribution", remedy)
 
 
 def _unanswered(lock: Lock, cell: Cell) -> Iterator[_Refusal]:

@@ -49,10 +49,12 @@ def predict(
     interpreter: Mapping[str, str],
     interpreter_layer: str | None,
     landings: Landings | None = None,
+    locked: Mapping[str, tuple[str, str]] | None = None,
 ) -> Fingerprint:
     """What an environment of exactly these wheels is, whoever installs them, wherever.
 
-    `landings` keeps, from one call to the next, what is worked out of wheels that several cells have.
+    `landings` keeps, from one call to the next, what is worked out of wheels that several cells have. `locked` has, by
+    name, (file name, sha256) of what the lock names: the sdist, where a wheel was built from one.
 
     `interpreter` and `interpreter_layer` are those of the declared interpreter; None leaves that layer out, for a
     platform that isn't at hand. Raises LockError, naming both sides, where two distributions put different bytes at
@@ -92,7 +94,7 @@ def predict(
             version=manifest.version,
             files=digests[manifest.name],
             roots=roots[manifest.name],
-            artifact=(manifest.filename, manifest.sha256),
+            artifact=(locked or {}).get(manifest.name) or (manifest.filename, manifest.sha256),
         )
         for manifest in manifests
     )

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from lockproof.prediction import Landings
     from lockproof.store import Add, Store, StoreEntry
 
+    # Plans with the interpreters of their cells to the same plans with sdists built, or why that can't be.
+    Build = Callable[[Sequence[tuple[Plan, Interpreter | None]]], Sequence[Plan | LockproofError]]
+
 _DOWNLOADS = 8  # wheels under way at once
 _WORTH_PROCESSES = 4  # wheels
 
@@ -100,7 +103,17 @@ class Fetching:
                 raise
         return result
 
+    def fetch_sdist(self, sdist: Artifact) -> Path:
+        """An sdist in the store, downloaded where it isn't there yet; raises what downloads raise."""
+        return self._fetch(sdist, self._store.folder / "sdists")
+
     def _bring_one(self, artifact: Artifact, add: Add) -> StoreEntry | LockproofError:
+        if artifact.is_sdist:
+            return UnavailableError(
+                f"{artifact.filename} would have to be built, which isn't done here",
+                where=artifact.where,
+                remedy="`lockproof run` and `lockproof predict` build what `build` in matrix.yaml allows.",
+            )
         try:
             return self._store.ensure(artifact, lambda folder: self._fetch(artifact, folder), add)
         except LockproofError as error:
@@ -161,6 +174,7 @@ def make_job(
         interpreter=interpreter.identity if interpreter else {},
         interpreter_layer=interpreter.layer if interpreter else None,
         landings=landings,
+        locked={a.name: (a.locked.filename, a.locked.sha256) for a in plan.artifacts},
     )
     return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
 

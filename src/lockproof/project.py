@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lockproof.artifacts import Plan
+    from lockproof.building import Requirements
     from lockproof.download import Downloader
     from lockproof.index import Index
     from lockproof.interpreters import Discovery, Interpreter
     from lockproof.lockfile import LoadedLock
     from lockproof.locks import IndexOptions, Lock
     from lockproof.matrix import Cell, Spec
-    from lockproof.preparation import Fetching, Job
+    from lockproof.preparation import Build, Fetching, Job
+    from lockproof.process import Processes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +44,7 @@ class Project:
         self.places = places
         self.environ = environ
         self.store = Store(places.cache / "store")
+        self._build_requirements: Requirements | None = None  # of the cells last planned
         self._indexes: dict[IndexOptions | None, Index] = {}
 
     @cached_property
@@ -137,7 +141,67 @@ class Project:
         from lockproof.plan import plan_cells
 
         self.lock, missing = self.load_lock(self.lock_path, cells)
-        return plan_cells(self.lock, cells, missing)
+        plans = plan_cells(self.lock, cells, missing)
+        self._build_requirements = self._plan_builds(
+            [plan.cell for plan in plans if any(a.is_sdist for a in plan.artifacts)]
+        )
+        return plans
+
+    def _plan_builds(self, cells: Sequence[Cell]) -> Requirements | None:
+        """What the build lock gives for each Python and platform of cells that build; None where none does.
+
+        Raises what reading and planning a lock raises.
+        """
+        if not cells:
+            return None
+        from lockproof.building import Requirements  # few projects build
+        from lockproof.buildkeys import WHEELS_ONLY
+        from lockproof.plan import plan_cells
+
+        named = self.spec.build_lock
+        if named is None:
+            return Requirements(plans={})
+        by_target = {(cell.python, cell.platform): cell for cell in cells}
+        wanted = [replace(cell, extras=(), groups=named.groups, build=WHEELS_ONLY) for cell in by_target.values()]
+        loaded = self.load_lock(self.matrix_path.parent / named.path, wanted)
+        plans = plan_cells(loaded.lock, wanted, loaded.missing)
+        return Requirements(lock=named.path, plans=dict(zip(by_target, plans, strict=True)))
+
+    def builder(
+        self,
+        fetching: Fetching,
+        note: Callable[[str], None],
+        processes: Processes | None = None,
+        *,
+        check: bool = False,
+        save: bool = False,
+    ) -> Build | None:
+        """What builds the sdists of the cells last planned, None without any; `check` and `save`: see `Builder`."""
+        if self._build_requirements is None:
+            return None
+        from lockproof.building import Builder, Workshop  # few projects build
+        from lockproof.keptbuilds import FILENAME
+        from lockproof.keptfile import KeptFile
+        from lockproof.process import Processes
+
+        known = [(package.name, str(package.version)) for package in self.lock.pylock.packages]
+        locked = known if self.lock.selections is None else None
+        workshop = Workshop(
+            cache=self.places.cache,
+            store=self.store,
+            processes=processes or Processes(),
+            path=self.environ.get("PATH", os.defpath),
+        )
+        builder = Builder(
+            workshop,
+            fetching=fetching,
+            requirements=self._build_requirements,
+            kept=KeptFile(self.lock_path.with_name(FILENAME), locked),
+            note=note,
+            check=check,
+            save=save,
+        )
+        return builder.built
 
     def interpreters(self, cells: Sequence[Cell]) -> dict[str, Interpreter | LockproofError]:
         """The interpreter of each exact Python that the cells need here, or why there is none."""
@@ -159,18 +223,29 @@ class Project:
         index = self.index()
         return index, Fetching(self.store, lambda: Downloader(index), told)
 
-    def jobs(self, cells: Sequence[Cell], told: Callable[[int, int, int], None]) -> list[Job]:
+    def jobs(
+        self, cells: Sequence[Cell], told: Callable[[int, int, int], None], note: Callable[[str], None]
+    ) -> list[Job]:
         """The predicted cells, wheels fetched; a missing interpreter leaves its layer out. Raises the first error."""
         from lockproof.preparation import make_job
 
         plans = self.plans(cells)
         interpreters = self.interpreters(cells)
-        wheels = self.fetching(told).bring(artifact for plan in plans for artifact in plan.artifacts)
-        jobs = []
-        for plan in plans:
-            found = interpreters.get(plan.cell.python) if plan.cell.on_host else None
-            jobs.append(make_job(plan, wheels, None if isinstance(found, LockproofError) else found))
-        return jobs
+        fetching = self.fetching(told)
+        here = [(plan, _here(plan.cell, interpreters)) for plan in plans]
+        build = self.builder(fetching, note)
+        built = build(here) if build else plans
+        for failure in (plan for plan in built if isinstance(plan, LockproofError)):
+            raise failure
+        ready = [plan for plan in built if not isinstance(plan, LockproofError)]
+        wheels = fetching.bring(artifact for plan in ready for artifact in plan.artifacts)
+        return [make_job(plan, wheels, interpreter) for plan, (_, interpreter) in zip(ready, here, strict=True)]
+
+
+def _here(cell: Cell, interpreters: Mapping[str, Interpreter | LockproofError]) -> Interpreter | None:
+    """The interpreter of a cell of this host; None where there is none."""
+    found = interpreters.get(cell.python) if cell.on_host else None
+    return None if isinstance(found, LockproofError) else found
 
 
 def cache_folder(named: str | None, folder: Path) -> Path:

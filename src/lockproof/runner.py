@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from lockproof.matrix import Cell
     from lockproof.outcomes import Listener
     from lockproof.prediction import Landings
-    from lockproof.preparation import Fetching, Job
+    from lockproof.preparation import Build, Fetching, Job
     from lockproof.process import Processes
 
 INTERRUPTED = 130
+_MISMATCH = 3  # the exit code of what is not as it was
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,9 +48,17 @@ class Runner:
     """Runs the cells of a matrix for which plans exist."""
 
     def __init__(
-        self, cells: CellRunner, *, fetching: Fetching, processes: Processes, listener: Listener, policy: Policy
+        self,
+        cells: CellRunner,
+        *,
+        fetching: Fetching,
+        processes: Processes,
+        listener: Listener,
+        policy: Policy,
+        build: Build | None = None,
     ) -> None:
-        """`cells` does the work of one cell, `fetching` brings the wheels of all."""
+        """`cells` does the work of one cell, `fetching` brings the wheels of all, `build` those built of sdists."""
+        self._build = build
         self._cells = cells
         self._fetching = fetching
         self._processes = processes
@@ -102,6 +111,7 @@ class Runner:
                 self._missing(cell, str(interpreter))
             else:
                 here.append((plan, interpreter))
+        here = self._built(here)
         wheels = self._fetching.bring(artifact for plan, _ in here for artifact in plan.artifacts)
         self._cells.compiling = not self._fetching.brought
         jobs: list[tuple[Cell, Job]] = []
@@ -118,6 +128,22 @@ class Runner:
             else:
                 self._elsewhere(cell, job)
         return jobs
+
+    def _built(self, here: list[tuple[Plan, Interpreter | None]]) -> list[tuple[Plan, Interpreter | None]]:
+        """The plans with wheels for sdists; each one that can't be built gets its outcome."""
+        if self._build is None:
+            return here
+        built: list[tuple[Plan, Interpreter | None]] = []
+        for (plan, interpreter), found in zip(here, self._build(here), strict=True):
+            if not isinstance(found, LockproofError):
+                built.append((found, interpreter))
+            elif not plan.cell.on_host:
+                self._missing(plan.cell, str(found))
+            else:
+                status = "mismatch" if found.exit_code == _MISMATCH else "error"
+                code = found.exit_code
+                self._done(Outcome(cell=plan.cell, status=status, reason=str(found), error_code=code))
+        return built
 
     def _missing(self, cell: Cell, reason: str) -> None:
         self._done(Outcome(cell=cell, status="skipped" if self._policy.skip_missing else "unavailable", reason=reason))

@@ -292,11 +292,10 @@ class Store:
             raise LockproofError("an entry just made can't be read", where=str(place))
         return added
 
-    def save_seen(self, artifacts: Iterable[Artifact]) -> None:
-        """Keep what is known of these wheels' files for the next process."""
-        for sha256 in {artifact.sha256 for artifact in artifacts}:
-            if entry := self._entries.get(sha256):
-                entry.save_seen()
+    def save_seen(self) -> None:
+        """Keep what is known of the files of all entries used for the next process."""
+        for entry in self.entries():
+            entry.save_seen()
 
     def entries(self) -> Iterator[StoreEntry]:
         """The entries that this process has used."""

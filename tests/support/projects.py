@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import lockproof
 from support.reports import Ended, Json, Ran
+from support.sdists import make_sdist
 from support.wheels import make_wheel, sha256_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Project:
     cache: Path
     variables: dict[str, str] = field(default_factory=dict)
     wheels: list[Path] = field(default_factory=list)
+    sdists: list[Path] = field(default_factory=list)
 
     # making it
 
@@ -39,6 +41,12 @@ class Project:
         """Make a wheel beside the project and lock it with the next lock."""
         path = make_wheel(self.base / "wheels", name, version, files, **more)  # type: ignore[arg-type]
         self.wheels.append(path)
+        return path
+
+    def sdist(self, name: str, version: str, files: Mapping[str, str]) -> Path:
+        """Make an sdist beside the wheels and lock it with the next lock."""
+        path = make_sdist(self.base / "wheels", name, version, files)
+        self.sdists = [*(other for other in self.sdists if other != path), path]
         return path
 
     def sample(self) -> None:
@@ -102,23 +110,38 @@ class Project:
 
     def lock(self, *, index: str | None = None, head: str = "", hashes: Mapping[str, str] | None = None) -> Path:
         """pylock.toml of the wheels: by URL where an index's base is given, else by path; `hashes` replaces some."""
+        return self.lock_of([*self.wheels, *self.sdists], "pylock.toml", index=index, head=head, hashes=hashes)
+
+    def lock_of(
+        self,
+        files: Iterable[Path],
+        name: str,
+        *,
+        index: str | None = None,
+        head: str = "",
+        hashes: Mapping[str, str] | None = None,
+    ) -> Path:
+        """A lock of that name, in pylock.toml's format, of some wheels and sdists."""
         by_name: dict[str, list[Path]] = {}
-        for wheel in self.wheels:
-            by_name.setdefault(wheel.name.split("-")[0].replace("_", "-"), []).append(wheel)
+        for file in files:
+            by_name.setdefault(file.name.split("-")[0].replace("_", "-"), []).append(file)
         lines = [
             'lock-version = "1.0"',
             'created-by = "test"',
             head or "# no more",
             *([] if by_name else ["packages = []"]),
         ]
-        for name, wheels in sorted(by_name.items()):
-            lines += ["[[packages]]", f'name = "{name}"', f'version = "{wheels[0].name.split("-")[1]}"', "wheels = ["]
-            for wheel in wheels:
-                place = f'url = "{index}/files/{wheel.name}"' if index else f'path = "{self._near(wheel)}"'
-                sha256 = (hashes or {}).get(wheel.name) or sha256_of(wheel)
-                lines.append(f'  {{name = "{wheel.name}", {place}, hashes = {{sha256 = "{sha256}"}}}},')
-            lines.append("]")
-        return self.write("pylock.toml", "\n".join(lines) + "\n")
+        for package, found in sorted(by_name.items()):
+            version = found[0].name.removesuffix(".tar.gz").split("-")[1]
+            lines += ["[[packages]]", f'name = "{package}"', f'version = "{version}"']
+            entries = {}
+            for file in found:
+                place = f'url = "{index}/files/{file.name}"' if index else f'path = "{self._near(file)}"'
+                sha256 = (hashes or {}).get(file.name) or sha256_of(file)
+                entries[file] = f'{{name = "{file.name}", {place}, hashes = {{sha256 = "{sha256}"}}}}'
+            lines += [f"sdist = {entry}" for file, entry in entries.items() if file.suffix == ".gz"]
+            lines += ["wheels = [", *(f"  {entry}," for file, entry in entries.items() if file.suffix == ".whl"), "]"]
+        return self.write(name, "\n".join(lines) + "\n")
 
     def _near(self, wheel: Path) -> str:
         return Path(os.path.relpath(wheel, self.folder)).as_posix()
@@ -126,9 +149,9 @@ class Project:
     def requirements(self, *options: str) -> Path:
         """requirements.txt with the hashes of the wheels, after some option lines."""
         hashes: dict[str, list[str]] = {}
-        for wheel in self.wheels:
-            name, version, _ = wheel.name.split("-", 2)
-            hashes.setdefault(f"{name}=={version}", []).append(f"--hash=sha256:{sha256_of(wheel)}")
+        for file in (*self.wheels, *self.sdists):
+            name, version, *_ = file.name.removesuffix(".tar.gz").split("-")
+            hashes.setdefault(f"{name}=={version}", []).append(f"--hash=sha256:{sha256_of(file)}")
         lines = [" \\\n    ".join([pin, *found]) for pin, found in hashes.items()]
         return self.write("requirements.txt", "\n".join([*options, *lines]) + "\n")
 
@@ -142,6 +165,7 @@ class Project:
             cache=self.cache,
             variables=self.variables,
             wheels=list(self.wheels),
+            sdists=list(self.sdists),
         )
 
     # running it

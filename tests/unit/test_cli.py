@@ -38,6 +38,7 @@ RUN: dict[str, object] = {
     "recreate": False,
     "install_only": False,
     "skip_missing": False,
+    "check_builds": False,
     "paranoid": False,
 }
 
@@ -106,6 +107,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "LOCKPROOF_RECREATE": ("1", {"recreate": True}),
     "LOCKPROOF_INSTALL_ONLY": ("1", {"install_only": True}),
     "LOCKPROOF_SKIP_MISSING": ("1", {"skip_missing": True}),
+    "LOCKPROOF_CHECK_BUILDS": ("1", {"check_builds": True}),
     "LOCKPROOF_PARANOID": ("1", {"paranoid": True}),
 }
 

@@ -260,6 +260,22 @@ timeout: yes
     timeout: found yes (a boolean), expected a number of seconds above 0
 timeout: "60"
     timeout: found "60", expected a number of seconds above 0
+build: yes
+    build: found yes (a boolean), expected never, allow or a list of names such as [pyyaml]
+build: alow
+    build: found "alow", expected never, allow or a list of names such as [pyyaml]; did you mean
+    `allow`?
+build: pyyaml
+    build: found "pyyaml", expected never, allow or a list of names such as [pyyaml]; for one
+    distribution: [pyyaml]
+build: [a b]
+    build[0]: found "a b", expected a distribution's name
+build: [A_b, a-b]
+    build[1]: found "a-b" a second time, expected it once
+build-lock: [a]
+    build-lock: found a list, expected the path of a lock such as build.txt
+build-groups: build
+    build-groups: found "build", expected a list of names such as [test]
 package: wheel
     package: found "wheel", expected none; not yet: put your sources on PYTHONPATH through env, such
     as env: {PYTHONPATH: src}

@@ -11,6 +11,7 @@ from packaging.markers import Marker
 from packaging.pylock import PackageWheel
 
 from lockproof.artifacts import Artifact, Plan
+from lockproof.buildkeys import WHEELS_ONLY
 from lockproof.errors import LockError, ProblemsError
 from lockproof.locks.matching import to_pylock
 from lockproof.locks.pylock import read_pylock
@@ -271,23 +272,68 @@ def test_every_hole_of_every_cell_is_told_with_what_the_lock_has() -> None:
         package("other", "other-1-cp39-cp39-win32.whl", marker="sys_platform == 'darwin'"),
     )
     cells = [cell(), cell("3.13.0"), cell(platform="windows-x86_64")]
+    ids, others = ", ".join(one.id for one in cells), f"{cells[0].id}, {cells[2].id}"
 
     assert told(lock, cells) == [
         (
-            "pylock.toml:3",
-            "built 1 has no wheel for 3.12.1-linux-x86_64, 3.13.0-linux-x86_64, 3.12.1-windows-x86_64",
-            "it has only an sdist, and what an sdist builds has no hash in the lock",
+            "pylock.toml",
+            "2 distributions would have to be built from source",
+            "\n  ".join(
+                (
+                    "what an sdist builds has no hash in the lock",
+                    f"pylock.toml:3: built 1 has no wheel for {ids}: it has only an sdist",
+                    f"pylock.toml:14: both has no wheel for {others}: its wheels are for cp313 on any",
+                )
+            ),
         ),
         (
             "pylock.toml:11",
             "native has no wheel for 3.12.1-linux-x86_64, 3.13.0-linux-x86_64",
             "its wheels are for cp312 cp312-abi3 on win_amd64 macosx_11_0_arm64",
         ),
-        (
-            "pylock.toml:14",
-            "both has no wheel for 3.12.1-linux-x86_64, 3.12.1-windows-x86_64",
-            "its wheels are for cp313 on any; what an sdist builds has no hash in the lock",
-        ),
+    ]
+
+
+def test_sdists_that_may_be_built_are_planned_where_no_wheel_fits() -> None:
+    lock = pylock(
+        package("built", "built-1.tar.gz", version="1"),
+        package("demo", PURE),
+        package("both", "both-1.tar.gz", "both-1-cp313-none-any.whl"),
+        package("native", "native-1-cp312-cp312-linux_x86_64.whl"),
+    )
+    allowed = replace(cell(), build=("built", "both"))
+    (plan,) = plan_cells(lock, [allowed])
+
+    assert plan.artifacts[1] == Artifact(
+        name="built",
+        version="1",
+        filename="built-1.tar.gz",
+        sha256=hex_of("built-1.tar.gz"),
+        urls=("https://files.index.invalid/built-1.tar.gz",),
+    )
+    assert [(artifact.filename, artifact.is_sdist) for artifact in plan.artifacts] == [
+        ("both-1.tar.gz", True),
+        ("built-1.tar.gz", True),
+        (PURE, False),
+        ("native-1-cp312-cp312-linux_x86_64.whl", False),
+    ]
+    assert planned(lock, replace(cell("3.12.1"), build=("*",))) == [[found.filename for found in plan.artifacts]]
+    assert told(lock, [replace(cell(), build=("both",))])[0][1] == "built would have to be built from source"
+    assert told(lock, [replace(cell("3.13.0"), build=("*",))]) == [
+        ("pylock.toml:15", "native has no wheel for 3.13.0-linux-x86_64", "its wheels are for cp312 on linux_x86_64")
+    ]
+
+
+def test_of_a_build_lock_nothing_is_built() -> None:
+    lock = pylock(package("built", "built-1.tar.gz", version="1"))
+    assert told(lock, [replace(cell(), build=WHEELS_ONLY)]) == [
+        ("pylock.toml:3", "built 1 has no wheel for 3.12.1-linux-x86_64", "it has only an sdist")
+    ]
+
+
+def test_build_names_only_what_the_lock_has() -> None:
+    assert told(pylock(package("demo", PURE)), [replace(cell(), build=("demo", "dmeo"))]) == [
+        ("pylock.toml", "`build` names dmeo for 3.12.1-linux-x86_64", "the lock has no such distribution")
     ]
 
 

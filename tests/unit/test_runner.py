@@ -12,7 +12,7 @@ import pytest
 from lockproof import runner
 from lockproof.artifacts import Plan
 from lockproof.compare import prove
-from lockproof.errors import HashMismatchError, LockproofError, UnavailableError
+from lockproof.errors import BuildMismatchError, HashMismatchError, LockproofError, UnavailableError
 from lockproof.fingerprint import FileFact
 from lockproof.outcomes import Outcome
 from lockproof.runner import Policy, Result, Runner
@@ -102,9 +102,10 @@ def run(
     *,
     interpreters: Mapping[str, object] | None = None,
     broken: Mapping[str, LockproofError] | None = None,
+    unbuilt: Mapping[str, LockproofError] | None = None,
     **policy: object,
 ) -> tuple[Result, list[str], Cells]:
-    """Run those cells; `broken` are those whose wheels can't be had."""
+    """Run those cells; `broken` are those whose wheels can't be had, `unbuilt` those whose sdists can't be built."""
     cells, log = cells or Cells(), Log()
 
     def make_job(plan: Plan, wheels: object, interpreter: object, landings: object) -> Job:
@@ -119,6 +120,7 @@ def run(
         processes=log,  # type: ignore[arg-type]
         listener=log,  # type: ignore[arg-type]
         policy=Policy(**{"jobs": 1, **policy}),  # type: ignore[arg-type]
+        build=None if unbuilt is None else lambda here: [unbuilt.get(plan.cell.id, plan) for plan, _ in here],
     )
     plans = [Plan(cell=own, artifacts=(), selector="x") for own in given]
     return work.run(plans, interpreters or {}), log.events, cells  # type: ignore[arg-type]
@@ -242,3 +244,22 @@ def test_any_other_mismatch_is_the_cell_s_own(outcome: Outcome, jobs: int, monke
 
 def test_no_cells_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, [])[0] == Result(outcomes=(), exit_code=4)
+
+
+def test_a_cell_whose_sdists_can_not_be_built_is_told_and_the_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [*here("built", "differs", "fails"), replace(cell(), id="elsewhere")]
+    unbuilt = {
+        "differs": BuildMismatchError("it differs"),
+        "fails": UnavailableError("no compiler"),
+        "elsewhere": UnavailableError("built there only"),
+    }
+    result, _, ran = run(monkeypatch, cells, unbuilt=unbuilt)
+    assert told(result) == [
+        ("built", "passed"),
+        ("differs", "mismatch"),
+        ("fails", "error"),
+        ("elsewhere", "unavailable"),
+    ]
+    assert [outcome.exit_code for outcome in result.outcomes] == [0, 3, 4, 4]
+    assert [outcome.reason for outcome in result.outcomes[1:]] == ["it differs", "no compiler", "built there only"]
+    assert (ran.ran, result.exit_code) == (["built"], 3)

@@ -104,6 +104,24 @@ def wheel_name(filename: str) -> WheelName | None:
     return WheelName(name, str(version), build, tags)
 
 
+class SdistName(NamedTuple):
+    """The parts of an sdist's file name (PEP 625), normalised."""
+
+    name: str
+    version: str
+
+
+def sdist_name(filename: str) -> SdistName | None:
+    """What an sdist's file name says; None when it is not one."""
+    from packaging.utils import InvalidSdistFilename, parse_sdist_filename  # late, as above
+
+    try:
+        name, version = parse_sdist_filename(filename)
+    except InvalidSdistFilename:
+        return None
+    return SdistName(name, str(version))
+
+
 def sha256_of(hashes: Mapping[str, str]) -> str | None:
     """The sha256 among PEP 751 `hashes`, in lower case; None without one, or when it isn't 64 hex digits."""
     for algorithm, value in hashes.items():
