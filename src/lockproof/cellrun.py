@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lockproof.workspace import Workspace
 
 _NAMED = 20  # changed files of the project
+_TOLD = 8  # replaced files, before only their number is
 _TOGETHER = 8  # environments made in one pass before the first command runs
 
 
@@ -253,8 +254,10 @@ class CellRunner:
         return self._prove(job, progress)
 
     def _note_replaced(self, replaced: Sequence[str]) -> None:
-        for path in replaced:
+        for path in replaced[:_TOLD]:
             self._listener.note(f"{path} in the store was not what its wheel says, and was replaced")
+        if len(replaced) > _TOLD:
+            self._listener.note(f"so were {len(replaced) - _TOLD} more files")
 
     def _prove(self, job: Job, progress: Progress, *, again: bool = False) -> Proof:
         """Hold the environment against its prediction; `again` looks at the interpreter's own files once more, too."""

@@ -60,48 +60,20 @@ def predict(
     platform that isn't at hand. Raises LockError, naming both sides, where two distributions put different bytes at
     one path, or (macOS, Windows) at paths that differ only in case or Unicode form.
     """
-    files: dict[str, FileFact] = {}
-    owners: dict[str, str] = {}
-    folders: dict[str, str] = {}
-    groups: dict[str, Iterable[str]] = {}
-    shared: list[Finding] = []
-    lines: set[bytes] = set()
-    digests: dict[str, str] = {}
-    for manifest in manifests:
-        landing = _landing(manifest, layout, python, {} if landings is None else landings)
-        own = landing.facts
-        lines.update(landing.lines)
-        digests[manifest.name] = landing.digest
-        for path in sorted(own.keys() & files.keys()):
-            if own[path] != files[path]:
-                raise _collision(path, owners[path], manifest)
-            text = f"is put there by {owners[path]} and by {manifest.name}, with equal bytes"
-            shared.append(Finding("owned-twice", path, text, "note"))
-        files.update(own)
-        owners.update(dict.fromkeys(own, manifest.name))
-        folders.update(dict.fromkeys(landing.folders, manifest.name))
-        groups[manifest.name] = own
-    _refuse_file_as_folder(owners, folders)
+    landed = [
+        (manifest, _landing(manifest, layout, python, {} if landings is None else landings)) for manifest in manifests
+    ]
+    files, owners, shared = _together(landed)
     findings = [*shared, *(finding for manifest in manifests for finding in manifest.findings)]
     findings += [note for manifest in manifests for note in _not_executable(manifest, layout)]
     findings += _twins(owners, os_name)
     startup = [line for manifest in manifests for line in manifest.startup]
     startup += pyvenv_lines({})
-    roots = owned_roots(groups)
-    placed = tuple(
-        Distribution(
-            name=manifest.name,
-            version=manifest.version,
-            files=digests[manifest.name],
-            roots=roots[manifest.name],
-            artifact=(locked or {}).get(manifest.name) or (manifest.filename, manifest.sha256),
-        )
-        for manifest in manifests
-    )
+    placed = _distributions(landed, locked or {})
     layers = {
         "set": set_digest((dist.name, dist.version) for dist in placed),
         "artifacts": artifacts_digest(placed) or "",
-        "files": digest_of_lines("lockproof files 1", sorted(lines)),
+        "files": digest_of_lines("lockproof files 1", sorted({line for _, own in landed for line in own.lines})),
         "startup": startup_digest(startup),
     }
     if interpreter_layer is not None:
@@ -113,6 +85,44 @@ def predict(
         startup=tuple(sorted(set(startup))),
         interpreter=interpreter,
         findings=tuple(findings),
+    )
+
+
+def _together(
+    landed: Iterable[tuple[Manifest, Landing]],
+) -> tuple[dict[str, FileFact], dict[str, str], list[Finding]]:
+    """The facts of all files, the owner of each, and notes of those that two wheels bring; LockError for collisions."""
+    files: dict[str, FileFact] = {}
+    owners: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    shared = []
+    for manifest, landing in landed:
+        own = landing.facts
+        for path in sorted(own.keys() & files.keys()):
+            if own[path] != files[path]:
+                raise _collision(path, owners[path], manifest)
+            text = f"is put there by {owners[path]} and by {manifest.name}, with equal bytes"
+            shared.append(Finding("owned-twice", path, text, "note"))
+        files.update(own)
+        owners.update(dict.fromkeys(own, manifest.name))
+        folders.update(dict.fromkeys(landing.folders, manifest.name))
+    _refuse_file_as_folder(owners, folders)
+    return files, owners, shared
+
+
+def _distributions(
+    landed: Sequence[tuple[Manifest, Landing]], locked: Mapping[str, tuple[str, str]]
+) -> tuple[Distribution, ...]:
+    roots = owned_roots({manifest.name: landing.facts for manifest, landing in landed})
+    return tuple(
+        Distribution(
+            name=manifest.name,
+            version=manifest.version,
+            files=landing.digest,
+            roots=roots[manifest.name],
+            artifact=locked.get(manifest.name) or (manifest.filename, manifest.sha256),
+        )
+        for manifest, landing in landed
     )
 
 

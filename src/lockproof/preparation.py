@@ -118,6 +118,12 @@ class Fetching:
         return self._fetch(sdist, self._store.folder / "sdists")
 
     def _bring_one(self, artifact: Artifact, add: Add) -> StoreEntry | LockproofError:
+        if artifact.is_sdist:
+            return UnavailableError(
+                f"{artifact.filename} would have to be built, which isn't done here",
+                where=artifact.where,
+                remedy="`lockproof run` and `lockproof predict` build what `build` in matrix.yaml allows.",
+            )
         try:
             return self._store.ensure(artifact, lambda folder: self._fetch(artifact, folder), add)
         except LockproofError as error:
