@@ -1,4 +1,4 @@
-"""Calls one hook of a build backend (PEP 517), in the build's own environment.
+"""Calls one hook of a build backend (PEP 517, PEP 660), in the build's own environment.
 
 Run as a script by the Python that is built for, so: the standard library only, nothing of ours, Python 3.6 syntax.
 The first argument is a JSON object: `hook`, `backend`, `backend_path` (absolute folders), `wheels` (where a wheel
@@ -27,8 +27,11 @@ def main() -> None:
     refuse_foreign(backend, asked["backend_path"])
     for attribute in filter(None, attributes.split(".")):
         backend = getattr(backend, attribute)
-    if asked["hook"] == "build_wheel":
-        answer = backend.build_wheel(asked["wheels"], None, None)
+    if asked["hook"].startswith("build_"):
+        hook = getattr(backend, asked["hook"], None)
+        if hook is None:  # of these two, build_editable (PEP 660) came later
+            sys.exit("the backend {} has no {}".format(asked["backend"], asked["hook"]))
+        answer = hook(asked["wheels"], None, None)
     else:
         hook = getattr(backend, asked["hook"], None)  # optional
         answer = hook(None) if hook else []

@@ -48,9 +48,13 @@ _IRREPRODUCIBLE = "Its build is not reproducible: report it to its maintainers, 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requirements:
-    """What builds may use: by a cell's Python and platform, the plan of the build lock that is called `lock`."""
+    """What builds may use: by a cell's Python and platform, the plan of the build lock that is called `lock`.
+
+    `identity` is what the selection follows from: the build lock's sha256 and groups; "" without a lock.
+    """
 
     lock: str = ""
+    identity: str = ""
     plans: Mapping[tuple[str, Platform], Plan]
 
     def of(self, cell: Cell) -> tuple[Artifact, ...]:

@@ -11,7 +11,7 @@ import json
 import os
 import shlex
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from lockproof.platforms import compatible_tags, parse_python
 from lockproof.store import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from filelock import FileLock
 
@@ -43,7 +43,8 @@ _NOWHERE = "http://127.0.0.1:9"  # the port that answers nobody (RFC 863)
 class Source:
     """What is built. `unpack(folder)` fills an empty folder with the source tree, and returns its SOURCE_DATE_EPOCH.
 
-    `what` names it in messages; `name` is normalised, and the wheel must have it. So for `version`, unless it is "".
+    `what` names it in messages; `name` is normalised, and the wheel must have it, unless it is "". So for `version`.
+    `editable` is a source tree that the wheel shall refer to (PEP 660): it is built there, and `unpack` isn't called.
     """
 
     what: str
@@ -51,6 +52,7 @@ class Source:
     version: str
     unpack: Callable[[Path], int]
     where: str = ""
+    editable: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +61,8 @@ class Bench:
 
     All that a build makes lies in `folder`, which is emptied before and removed afterwards, but for its output, in
     `log`. `requirements` are the wheels that the build environment has, all of them and no others, from the lock that
-    is called `lock` in messages. `path` is what PATH has behind the environment's own programs.
+    is called `lock` in messages. `path` is what PATH has behind the environment's own programs; `variables` are
+    further ones that the build gets.
     """
 
     folder: Path
@@ -70,6 +73,7 @@ class Bench:
     processes: Processes
     app_data: Path
     path: str = os.defpath
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -125,7 +129,8 @@ class _Build:
         self._source = source
         self._bench = bench
         self._folder = bench.folder.resolve()  # compilers write the real path into what they make
-        self._tree = self._folder / "src"
+        self._tree = source.editable or self._folder / "src"
+        self._kind = "wheel" if source.editable is None else "editable"
         self._environment = self._folder / "env"
         self._wheels = self._folder / "wheels"
         self._epoch = DEFAULT_EPOCH
@@ -134,12 +139,13 @@ class _Build:
         for name in ("src", "home", "tmp", "wheels"):
             (self._folder / name).mkdir(parents=True)
         self._bench.log.write_bytes(b"")
-        self._epoch = self._source.unpack(self._tree)
+        if self._source.editable is None:
+            self._epoch = self._source.unpack(self._tree)
         system = read_build_system(self._pyproject(), self._source.what)
         self._check(system.requires)
         self._make_environment()
-        self._check(self._texts(self._hook("get_requires_for_build_wheel", system)))
-        return self._checked(self._hook("build_wheel", system))
+        self._check(self._texts(self._hook(f"get_requires_for_build_{self._kind}", system)))
+        return self._checked(self._hook(f"build_{self._kind}", system))
 
     def _pyproject(self) -> str | None:
         path = self._tree / "pyproject.toml"
@@ -213,6 +219,7 @@ class _Build:
             "UV_OFFLINE": "1",
             **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _NOWHERE),
             **self._compiler_variables(),
+            **self._bench.variables,
         }
 
     def _compiler_variables(self) -> dict[str, str]:
@@ -236,7 +243,7 @@ class _Build:
         if parts is None or not wheel.is_file() or wheel.is_symlink():
             raise self._failed(f"its backend has made no wheel: it answered {answer!r}")
         source, interpreter = self._source, self._bench.interpreter
-        if parts.name != source.name or (source.version and parts.version != source.version):
+        if parts.name != (source.name or parts.name) or parts.version != (source.version or parts.version):
             raise self._refused(f"it builds {parts.name} {parts.version}")
         if parts.tags.isdisjoint(compatible_tags(parse_python(interpreter.version), interpreter.platform)):
             raise self._refused(f"it builds {name}, which doesn't fit Python {interpreter.version}")

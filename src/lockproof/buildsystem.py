@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, cast
 
-from lockproof.errors import LockError
+from lockproof.errors import LockError, MissingRequirementsError
 from lockproof.platforms import marker_environment
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def check_requirements(
     what: str,
     lock: str,
 ) -> None:
-    """Raise LockError, naming all that is missing, unless `installed` (name to version) has all that is required.
+    """Raise MissingRequirementsError, naming all that `installed` (name to version) lacks of what is required.
 
     Requirements whose marker excludes that Python and platform are not asked for. `lock` names the lock that the
     installed ones come from, "" for none.
@@ -91,9 +91,8 @@ def check_requirements(
     remedy = "Lock it with hashes in a file of its own, and name that with `build-lock` in matrix.yaml."
     if lock:
         remedy = f"Lock it, with hashes, in {lock}."
-    raise LockError(
-        f"{what} can't be built: it requires {', '.join(missing)}", why=f"{where} {has}, for this Python", remedy=remedy
-    )
+    what = f"{what} can't be built: it requires {', '.join(missing)}"
+    raise MissingRequirementsError(what, missing, why=f"{where} {has}, for this Python", remedy=remedy)
 
 
 def _missing(

@@ -14,14 +14,16 @@ from lockproof.cellcommands import SHARING, CellCommands, Options, Progress
 from lockproof.compare import Proof, prove
 from lockproof.environment import Order, disk_error, make_environments, make_skeleton
 from lockproof.errors import LockproofError
+from lockproof.fingerprint import Finding
 from lockproof.inspection import inspect_environment
 from lockproof.interpreters import identify
 from lockproof.outcomes import Outcome
+from lockproof.preparation import with_project
 from lockproof.provers import Provers
 from lockproof.workspace import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lockproof.inspection import Inspection
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from lockproof.store import Store
     from lockproof.workspace import Workspace
 
+_NAMED = 20  # changed files of the project
 _TOLD = 8  # replaced files, before only their number is
 _TOGETHER = 8  # environments made in one pass before the first command runs
 
@@ -115,7 +118,7 @@ class CellRunner:
 
         def prove_in_fork(cell: str, again: bool) -> Proof:
             inspection = before[cell] = self._inspect(known[cell], before.get(cell) if again else None, again=again)
-            return prove(known[cell].predicted, inspection.fingerprint)
+            return prove(known[cell].predicted, with_project(inspection.fingerprint, known[cell]))
 
         self._provers = Provers(prove_in_fork, {cell: job.predicted for cell, job in known.items()}, at_once)
 
@@ -178,6 +181,7 @@ class CellRunner:
             self._heal(job, progress.mode)
             reason = f"its commands left no environment that can be read: {error}"
             return self._outcome(job, progress, "mismatch", reason)
+        proof = replace(proof, findings=(*proof.findings, *_project_findings(job)))
         if findings := self._commands.bytecode_findings(job):
             proof = replace(proof, verdict="mismatch", findings=(*findings, *proof.findings))
         if proof.verdict != "match":
@@ -192,9 +196,9 @@ class CellRunner:
     def _reusable(self, job: Job) -> Record | None:
         """The record of an environment that may still be right: of the same prediction, made in the same way."""
         record = self._workspace.record(job.cell.id)
-        wanted = (job.predicted.digest, job.cell.link, job.cell.installer)
-        if record and not self._options.recreate and (record.digest, record.link, record.installer) == wanted:
-            return record
+        wanted = (_installed(job.predicted.layers), job.cell.link, job.cell.installer)
+        if record and not self._options.recreate:
+            return record if (_installed(record.layers), record.link, record.installer) == wanted else None
         return None
 
     def _ready(self, job: Job, progress: Progress) -> Proof:
@@ -264,7 +268,7 @@ class CellRunner:
             with self._desk:
                 previous = progress.inspection if again else None
                 progress.inspection = self._inspect(job, previous, again=again)
-                return prove(job.predicted, progress.inspection.fingerprint)
+                return prove(job.predicted, with_project(progress.inspection.fingerprint, job))
 
     def _inspect(self, job: Job, previous: Inspection | None, *, again: bool) -> Inspection:
         return inspect_environment(
@@ -322,6 +326,23 @@ class CellRunner:
             link=progress.mode,
             error_code=error_code,
         )
+
+
+def _project_findings(job: Job) -> list[Finding]:
+    """What the project's own files were while the commands ran: they may write there, and it is worth knowing."""
+    try:
+        changed = job.project.tree.changes() if job.project else []
+    except LockproofError as error:  # another cell's command may be writing just now
+        return [Finding("project-changed", "", f"can't be read: {error}", "note")]
+    told = [Finding("project-changed", path, "was changed while the commands ran", "note") for path in changed[:_NAMED]]
+    if len(changed) > _NAMED:
+        told.append(Finding("project-changed", "", f"{len(changed) - _NAMED} more files were changed", "note"))
+    return told
+
+
+def _installed(layers: Mapping[str, str]) -> dict[str, str]:
+    """The layers that say what lies in the environment: the project's files change without it."""
+    return {layer: digest for layer, digest in layers.items() if layer != "project"}
 
 
 def _first(proof: Proof) -> str:

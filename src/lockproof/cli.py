@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument("-C", "--directory", metavar="DIR", default=".", help="work as if started in DIR")
     common.add_argument("--matrix", metavar="FILE", default="matrix.yaml", help="the matrix (default: matrix.yaml)")
     common.add_argument("--store", metavar="DIR", help="folder of the store and caches (default: the user's)")
+    common.add_argument("--offline", action="store_true", help="never use the network: the store and caches must do")
     common.add_argument("-v", "--verbose", action="store_true", help="print the output of every command, every note")
     common.add_argument("-q", "--quiet", action="store_true", help="print only what is not right, and the last line")
     parser = argparse.ArgumentParser(

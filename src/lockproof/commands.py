@@ -40,7 +40,7 @@ def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
     """Run the command that was parsed; its exit code."""
     folder = resolve_folder(options.directory)
     places = Places(folder=folder, matrix=options.matrix, cache=cache_folder(options.store, folder))
-    project = Project(places, os.environ)
+    project = Project(places, os.environ, offline=options.offline)
     functions: dict[str, Callable[[argparse.Namespace, Project], int]] = {
         "list": list_cells,
         "predict": predict,
@@ -111,8 +111,16 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
             listener=listener,
         )
         policy = Policy(jobs=options.jobs, fail_fast=options.fail_fast, skip_missing=options.skip_missing)
-        build = project.builder(fetching, listener.note, processes, check=options.check_builds, save=True)
-        runner = Runner(worker, fetching=fetching, processes=processes, listener=listener, policy=policy, build=build)
+        runner = Runner(
+            worker,
+            fetching=fetching,
+            processes=processes,
+            listener=listener,
+            policy=policy,
+            build=project.builder(fetching, listener.note, processes, check=options.check_builds, save=True),
+            packager=project.packager(fetching, listener.note, processes),
+            dependencies=project.dependencies,
+        )
         result = runner.run(plans, interpreters)
         project.store.save_seen()
         listener.concluded(result.outcomes, result.exit_code)
@@ -219,11 +227,14 @@ def predict(options: argparse.Namespace, project: Project) -> int:
     """`lockproof predict`."""
     from dataclasses import replace
 
+    from lockproof.closure import closure_notes
     from lockproof.preparation import about
 
     cells = project.select(options.cells)
     with _progress(options) as listener:
         jobs = project.jobs(cells, listener.fetching, listener.note)
+        for note in closure_notes([(job.cell.id, job.predicted.findings) for job in jobs]):
+            listener.note(note)
     predictions = [replace(job.predicted, about=about(job, project.lock)) for job in jobs]
     if not options.json:
         sys.stdout.write(predictions_text(predictions))
@@ -248,11 +259,13 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
 def verify(options: argparse.Namespace, project: Project) -> int:
     """`lockproof verify`."""
     from lockproof.compare import prove
+    from lockproof.preparation import with_project
 
     if options.cell and options.expect and options.cell == project.environ.get("LOCKPROOF_CELL"):
         options.cell = None  # what a run says to its commands gives way to what the command line says
     if bool(options.cell) == bool(options.expect):
         raise UsageError("verify needs to know against what", remedy="give --cell ID or --expect FILE")
+    job = None
     if options.expect:
         expected, interpreter, against = read_target(options.expect, project), None, options.expect
     else:
@@ -262,7 +275,8 @@ def verify(options: argparse.Namespace, project: Project) -> int:
         with _progress(options) as listener:
             job = project.jobs(cells, listener.fetching, listener.note)[0]
         expected, interpreter, against = job.predicted, job.interpreter, cells[0].id
-    proof = prove(expected, read_target(options.target, project, interpreter))
+    observed = read_target(options.target, project, interpreter)
+    proof = prove(expected, with_project(observed, job) if job else observed)
     if options.json:
         _print_json(_proof_to_json(proof, options.target, against))
     else:

@@ -5,10 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from lockproof.fingerprint import LAYERS, Distribution, FileFact, Finding, Fingerprint, artifacts_digest
+from lockproof.closure import REQUIRES
+from lockproof.fingerprint import (
+    EDITABLE,
+    LAYERS,
+    Distribution,
+    FileFact,
+    Finding,
+    Fingerprint,
+    artifacts_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+
+TOLD = frozenset((REQUIRES, EDITABLE, "project-untracked", "project-replaces"))
+"""The codes of a prediction's notes that a proof tells too: they are about the cell, not about a wheel by itself."""
 
 
 class FileDifference(NamedTuple):
@@ -60,7 +73,8 @@ def differing_layers(left: Fingerprint, right: Fingerprint) -> tuple[str, ...]:
 def attributed(predicted: Fingerprint, observed: Fingerprint) -> Fingerprint:
     """`observed` with the artifact of every distribution whose files are exactly those predicted from that artifact.
 
-    An installed environment does not record which wheel it came from (PEP 710 is a draft); its bytes do.
+    An installed environment does not record which wheel it came from (PEP 710 is a draft); its bytes do. So the tree
+    that the project's wheel was built from is known, too, where all wheels are.
     """
     known = {(dist.name, dist.version, dist.files): dist.artifact for dist in predicted.distributions}
     distributions = tuple(
@@ -68,7 +82,14 @@ def attributed(predicted: Fingerprint, observed: Fingerprint) -> Fingerprint:
     )
     digest = artifacts_digest(distributions)
     layers = {**observed.layers, **({"artifacts": digest} if digest else {})}
+    if "project" in predicted.layers and digest == predicted.layers.get("artifacts") and not is_editable(predicted):
+        layers.setdefault("project", predicted.layers["project"])
     return replace(observed, distributions=distributions, layers=layers)
+
+
+def is_editable(fingerprint: Fingerprint) -> bool:
+    """Whether it says that the project under test is installed editable."""
+    return any(finding.code == EDITABLE for finding in fingerprint.findings)
 
 
 def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
@@ -97,6 +118,9 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
         Finding("layer-unknown", "", f"nothing says what the {layer} layer should be", "unproven")
         for layer in sorted(missing - {"artifacts"} - predicted.layers.keys())
     ]
+    if "project" in missing & predicted.layers.keys():
+        text = "nothing says what the project's files were, which are not in the environment"
+        findings.append(Finding("layer-unknown", "", text, "unproven"))
     levels = {finding.level for finding in findings}
     if set(differ) - missing or "mismatch" in levels:
         verdict = "mismatch"
@@ -104,8 +128,8 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
         verdict = "unproven"
     else:
         verdict = "match"
-    notes = [f for f in predicted.findings if f.level != "note"]
-    return Proof(verdict=verdict, predicted=predicted, observed=observed, findings=tuple(findings + notes))
+    told = [finding for finding in predicted.findings if finding.level != "note" or finding.code in TOLD]
+    return Proof(verdict=verdict, predicted=predicted, observed=observed, findings=tuple(findings + told))
 
 
 def _claims(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:
@@ -268,9 +292,13 @@ def _relation(
         return "unproven", f"{findings[0][1].path} {findings[0][1].message}"
     if "interpreter" not in left.layers or "interpreter" not in right.layers:
         return "unproven", "one side's interpreter isn't known"
+    if any(is_editable(side) for side in (left, right)) and ("project" in left.layers) != ("project" in right.layers):
+        return "unproven", "the project is installed editable, and one side doesn't say what its files are"
     if not layers:
         return "identical", "every layer is equal"
-    if not {"set", "files", "startup"} & set(layers):
+    if tuple(layers) == ("project",):
+        return "drift", "the files of the project under test are not the same"
+    if not {"set", "files", "startup", "project"} & set(layers):
         return "same files", f"every installed file is equal; the {' and '.join(layers)} layer is not"
     if "set" in layers and _kind(left) == _kind(right):
         return "drift", "they do not hold the same distributions"

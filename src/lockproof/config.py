@@ -13,6 +13,7 @@ from lockproof.matrix import (
     HOST,
     INSTALLERS,
     LINKS,
+    PACKAGES,
     Axis,
     Exclude,
     Include,
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from lockproof.platforms import Platform
     from lockproof.trees import Document, KeyPath, Value
 
-_SETTINGS = ("extras", "groups", "commands", "env", "pass_env", "link", "installer", "timeout", "build")
+_SETTINGS = ("extras", "groups", "commands", "env", "pass_env", "link", "installer", "timeout", "build", "package")
 _OVERRIDES = (*_SETTINGS, "container")
 _MATRIX_KEYS = (
     *("version", "lock", "sources", "python", "platform", *_SETTINGS),
-    *("build-lock", "build-groups", "package", "cells"),
+    *("build-lock", "build-groups", "cells"),
 )
 _CELLS_KEYS = ("axes", "include", "exclude")
 _CELL_KEYS = ("name", "python", "platform")
@@ -54,7 +55,6 @@ _SAFE = "1 to 64 of the characters A-Z a-z 0-9 . _ -, so that ids are safe in pa
 _SAFE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _EXTRA_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508; groups follow it (PEP 735)
 _VARIABLE_GLOB = re.compile(r"[^=\0\s]+")
-_NOT_YET = "not yet: put your sources on PYTHONPATH through env, such as env: {PYTHONPATH: src}"
 _KNOWN_PLATFORMS = (
     HOST,
     *(f"linux-{machine}" for machine in LINUX_MACHINES),
@@ -75,7 +75,6 @@ def read_matrix(document: Document, *, python_version: str | None = None) -> Spe
         check.raise_problems()
     default = _DefaultPythons(check, python_version)
     _check_version(check, data)
-    _check_package(check, data)
     cells = check.mapping(("cells",), data.get("cells", {}), _CELLS_KEYS)
     axes = _axes(check, cells)
     include = _entries(check, cells, "include")
@@ -100,12 +99,6 @@ def _check_version(check: Checker, data: dict[str, Value]) -> None:
     value = data.get("version")
     if not isinstance(value, int) or isinstance(value, bool) or value != 1:
         check.expected(("version",), value, "the number 1, the version of this file's format")
-
-
-def _check_package(check: Checker, data: dict[str, Value]) -> None:
-    value = data.get("package", "none")
-    if value != "none":
-        check.expected(("package",), value, "none", _NOT_YET if value in ("wheel", "editable") else "")
 
 
 class _DefaultPythons:
@@ -198,6 +191,7 @@ def _settings(check: Checker, at: KeyPath, data: dict[str, Value]) -> Settings:
         pass_env=_pass_env(check, (*at, "pass_env"), data),
         link=check.choice((*at, "link"), data["link"], LINKS) if "link" in data else None,
         installer=(check.choice((*at, "installer"), data["installer"], INSTALLERS) if "installer" in data else None),
+        package=check.choice((*at, "package"), data["package"], PACKAGES) if "package" in data else None,
         timeout=_timeout(check, (*at, "timeout"), data["timeout"]) if "timeout" in data else None,
         container=_container(check, (*at, "container"), data["container"]) if "container" in data else None,
         build=read_build(check, (*at, "build"), data["build"]) if "build" in data else None,

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from io import FileIO
 from typing import TYPE_CHECKING
 
-from lockproof.errors import HashMismatchError, UnavailableError
+from lockproof.errors import HashMismatchError, NotFetchedError, UnavailableError
 from lockproof.session import StatusError, TruncatedError, reason_of
 from lockproof.urls import path_of, redact
 
@@ -82,8 +82,11 @@ class _Fetch:
 
     def run(self) -> None:
         for url in self._sources():
+            is_local = url.startswith("file:")
+            if self._index.is_offline and not is_local:
+                continue
             try:
-                if url.startswith("file:"):
+                if is_local:
                     self._start_over()
                     self._try(url)
                 else:
@@ -101,7 +104,8 @@ class _Fetch:
         try:
             files = self._index.files(artifact.name, artifact.version, wanted=(artifact.sha256,))
         except UnavailableError as error:
-            self._failures.append(f"{error.what}: {error.why}")
+            if not self._index.is_offline:
+                self._failures.append(f"{error.what}: {error.why}")
             return
         for file in files:
             same = file.sha256 == artifact.sha256 or (not file.sha256 and file.filename == artifact.filename)
@@ -187,6 +191,8 @@ class _Fetch:
 
     def _unavailable(self) -> UnavailableError:
         artifact = self._artifact
+        if self._index.is_offline and not self._failures:
+            return NotFetchedError([artifact.filename], where=artifact.where)
         missing = f"no index or find-links has a file with sha256:{artifact.sha256}"
         return UnavailableError(
             f"{artifact.name} {artifact.version}: {artifact.filename} can't be fetched",

@@ -39,6 +39,14 @@ class LockError(LockproofError):
     """A lock that can't be read, isn't hashed, or doesn't fit a cell (exit 2)."""
 
 
+class MissingRequirementsError(LockError):
+    """A build that requires what its environment does not have: `missing` has the requirements as written (exit 2)."""
+
+    def __init__(self, what: str, missing: Sequence[str], *, why: str = "", remedy: str = "") -> None:
+        super().__init__(what, why=why, remedy=remedy)
+        self.missing = tuple(missing)
+
+
 class HashMismatchError(LockproofError):
     """An artifact whose bytes are not the ones the lock names (exit 5)."""
 
@@ -49,6 +57,20 @@ class UnavailableError(LockproofError):
     """An interpreter, artifact, network or platform that isn't at hand, or work that stayed unproven (exit 4)."""
 
     exit_code = 4
+
+
+class NotFetchedError(UnavailableError):
+    """A file that is neither in the store nor on this machine, while the network must not be used (exit 4)."""
+
+    def __init__(self, filenames: Sequence[str], *, where: str = "") -> None:
+        count = "a wheel is" if len(filenames) == 1 else f"{len(filenames)} wheels are"
+        super().__init__(
+            f"{count} not in the store",
+            where=where,
+            why=f"{', '.join(filenames)}; the network is not used with --offline",
+            remedy="Run once without --offline, or name a folder that has the files as pip's find-links.",
+        )
+        self.filenames = tuple(filenames)
 
 
 class BuildMismatchError(LockproofError):

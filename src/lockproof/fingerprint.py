@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "lockproof/fingerprint/v1"
 # What the whole digest is made of, in the order in which a comparison reports the first difference.
-LAYERS = ("set", "artifacts", "files", "startup", "interpreter")
+LAYERS = ("set", "artifacts", "files", "startup", "interpreter", "project")
+EDITABLE = "editable"
+"""The code of the note that the project is installed editable: what its files are is said by the project layer."""
 
 
 class FileFact(NamedTuple):

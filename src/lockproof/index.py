@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from lockproof.errors import LockproofError, ProblemsError, UnavailableError
 from lockproof.pipconfig import DEFAULT_INDEX
-from lockproof.session import Session, StatusError, reason_of
+from lockproof.session import OfflineError, Session, StatusError, reason_of
 from lockproof.simpleapi import (
     ARCHIVES,
     JSON_TYPE,
@@ -49,6 +49,18 @@ class _UntrustedError(ValueError):
     """An index whose answers anyone on the way could have written."""
 
 
+class _NotAskedError(UnavailableError):
+    """Pins whose files only an index could list, while the network must not be used."""
+
+    def __init__(self, pins: Iterable[Pin]) -> None:
+        named = ", ".join(f"{name} {version}" for name, version in pins)
+        super().__init__(
+            f"which files there are of {named} isn't known",
+            why="no index was asked yet, and the network is not used with --offline",
+            remedy="Run once without --offline: what an index says of a lock is remembered.",
+        )
+
+
 class Index:
     """The configured indexes and find-links as one; safe to use from many threads.
 
@@ -61,12 +73,17 @@ class Index:
         self._pages: dict[str, Future[tuple[IndexFile, ...]]] = {}
         self._lock = threading.Lock()
 
+    @property
+    def is_offline(self) -> bool:
+        """Whether nothing but local files is looked at."""
+        return self._config.offline
+
     def files(self, name: str, version: str, wanted: Collection[str] = ()) -> tuple[IndexFile, ...]:
         """The wheels and sdists of exactly this version, find-links first, then the indexes in order.
 
         The first of equal files (name and sha256) is kept. Once every hash in `wanted` is found no further
-        location is asked. Raises UnavailableError, naming what couldn't be asked, when a location failed and
-        wanted hashes are missing, or none were given.
+        location is asked. Raises UnavailableError, naming what couldn't be asked (offline: for which pin), when a
+        location failed and wanted hashes are missing, or none were given.
         """
         from packaging.utils import canonicalize_name
 
@@ -83,6 +100,8 @@ class Index:
                 found.setdefault((file.filename, file.sha256), file)
             if wanted and {file.sha256 for file in found.values()}.issuperset(wanted):
                 return tuple(found.values())
+        if any(isinstance(failure.__cause__, OfflineError) for failure in failures):
+            raise _NotAskedError([(name, version)])
         if failures:
             raise failures[0] if len(failures) == 1 else _all_of(failures)
         return tuple(found.values())
@@ -97,14 +116,19 @@ class Index:
         hashes = wanted or {}
         distinct = list(dict.fromkeys(pins))
         problems: dict[str, LockproofError] = {}
+        not_asked: list[Pin] = []
         result: dict[Pin, tuple[IndexFile, ...]] = {}
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="index") as pool:
             answers = [(pin, pool.submit(self.files, *pin, hashes.get(pin, ()))) for pin in distinct]
         for pin, answer in answers:
             try:
                 result[pin] = answer.result()
+            except _NotAskedError:
+                not_asked.append(pin)
             except LockproofError as error:
                 problems.setdefault(str(error), error)
+        if not_asked:
+            problems.setdefault("", _NotAskedError(not_asked))
         if problems:
             errors = list(problems.values())
             raise errors[0] if len(errors) == 1 else ProblemsError(errors)

@@ -81,7 +81,12 @@ def _resolver(
     """What resolves into a folder, its name and version, and what should be known of it."""
     if options.resolver == "uv":
         uv = find_uv()
-        return lambda folder: resolve_with_uv(wanted, folder, project.environ, uv), str(uv), ()
+        environ = {**project.environ, **({"UV_OFFLINE": "1"} if project.offline else {})}
+        return lambda folder: resolve_with_uv(wanted, folder, environ, uv), str(uv), ()
+    if project.offline:
+        raise UsageError(
+            "pip-tools can't resolve without the network", why="--offline", remedy="resolve with uv, from its cache"
+        )
     from lockproof.interpreters import Interpreter  # late: only pip-tools needs these
     from lockproof.piptools import find_pip_tools, refuse_many_markers, resolve_with_pip_tools
 

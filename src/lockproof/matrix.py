@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LINKS = ("auto", "clone", "hardlink", "copy", "symlink")
 INSTALLERS = ("lockproof", "pip", "uv")
+PACKAGES = ("none", "wheel", "editable")
 HOST = "host"
 MAX_CELLS = 10_000  # a product of axes grows fast; a mistake should be an error, not a full memory
 
@@ -52,6 +53,7 @@ class Cell:
     pass_env: tuple[str, ...] = ()
     link: str = "auto"  # one of LINKS
     installer: str = "lockproof"  # one of INSTALLERS
+    package: str = "none"  # one of PACKAGES
     timeout: float | None = None  # seconds a command
     container: Mapping[str, object] | None = None
     axes: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +71,7 @@ class Settings:
     pass_env: tuple[str, ...] | None = None
     link: str | None = None
     installer: str | None = None
+    package: str | None = None
     timeout: float | None = None  # seconds a command
     container: Mapping[str, object] | None = None
     build: tuple[str, ...] | None = None
@@ -83,6 +86,7 @@ class Settings:
             pass_env=_given(over.pass_env, self.pass_env),
             link=_given(over.link, self.link),
             installer=_given(over.installer, self.installer),
+            package=_given(over.package, self.package),
             timeout=_given(over.timeout, self.timeout),
             container=_given(over.container, self.container),
             build=_given(over.build, self.build),
@@ -266,6 +270,7 @@ def _make(
         pass_env=settings.pass_env or (),
         link=settings.link or "auto",
         installer=settings.installer or "lockproof",
+        package=settings.package or "none",
         timeout=settings.timeout,
         container=settings.container,
         axes=axes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from lockproof.compare import TOLD
 from lockproof.fingerprint import finding_to_json
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def _outcome_to_json(outcome: Outcome) -> dict[str, object]:
         "seconds": {phase: round(outcome.seconds.get(phase, 0.0), 3) for phase in ("create", "prove", "run")},
         "environment": outcome.environment or None,
         "installer": cell.installer,
+        "package": cell.package,
         "link": outcome.link or None,
     }
 
@@ -139,7 +141,8 @@ def _proof_to_json(outcome: Outcome) -> dict[str, object] | None:
             "findings": [finding_to_json(finding) for finding in proof.findings],
         }
     if outcome.predicted is not None:
-        return {"verdict": "unproven", "predicted": _summary(outcome.predicted), "observed": None, "findings": []}
+        told = [finding_to_json(finding) for finding in outcome.predicted.findings if finding.code in TOLD]
+        return {"verdict": "unproven", "predicted": _summary(outcome.predicted), "observed": None, "findings": told}
     return None
 
 

@@ -31,7 +31,8 @@ class IndexConfig:
     `index_urls` are simple indexes (PEP 503, PEP 691): http(s) or file URLs, or DEFAULT_INDEX. `find_links`
     are folders, files or URLs of pages and archives. `trusted_hosts` are `host` or `host:port`, reached
     without a check of certificates. `cert` is a CA bundle, `client_cert` a PEM file with key and certificate.
-    `timeout` is in seconds. URLs may hold passwords, so they are left out of the repr.
+    `timeout` is in seconds. `offline` allows no connection at all, only local files. URLs may hold passwords, so they
+    are left out of the repr.
     """
 
     index_urls: tuple[str, ...] = field(default=(DEFAULT_INDEX,), repr=False)
@@ -44,6 +45,7 @@ class IndexConfig:
     retries: int = 5
     no_index: bool = False
     keyring_provider: str = "auto"  # auto, disabled, import, subprocess
+    offline: bool = False
 
     def with_options(
         self,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lockproof.errors import LockproofError, UnavailableError
+from lockproof.errors import LockproofError, NotFetchedError, UnavailableError
 from lockproof.interpreters import find_interpreter
 from lockproof.layout import layout_for
 from lockproof.prediction import predict
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lockproof.locks import Lock
     from lockproof.matrix import Cell
     from lockproof.prediction import Landings
+    from lockproof.projecttree import ProjectTree
     from lockproof.store import Add, Store, StoreEntry
 
     # Plans with the interpreters of their cells to the same plans with sdists built, or why that can't be.
@@ -36,13 +37,22 @@ _WORTH_PROCESSES = 4  # wheels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class InstalledProject:
+    """The project under test where a cell installs it: its normalised name, and its files when it was built."""
+
+    name: str
+    tree: ProjectTree
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A cell with everything that is needed to make and prove its environment."""
+    """A cell with everything that is needed to make and prove its environment, `project` where that is installed."""
 
     plan: Plan
     interpreter: Interpreter | None
     entries: tuple[StoreEntry, ...]
     predicted: Fingerprint
+    project: InstalledProject | None = None
 
     @property
     def cell(self) -> Cell:
@@ -154,7 +164,10 @@ def make_job(
 ) -> Job:
     """The job of one plan; `landings` is shared between the cells of a run.
 
-    Raises the error of the first wheel that could not be had, or LockError for a collision."""
+    Raises the error of the first wheel that could not be had, all at once where nothing may be fetched, or LockError
+    for a collision.
+    """
+    _refuse_missing(plan, wheels)
     entries = []
     for artifact in plan.artifacts:
         entry = wheels[artifact.sha256]
@@ -177,6 +190,22 @@ def make_job(
         locked={a.name: (a.locked.filename, a.locked.sha256) for a in plan.artifacts},
     )
     return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
+
+
+def _refuse_missing(plan: Plan, wheels: Mapping[str, StoreEntry | LockproofError]) -> None:
+    errors = [entry for artifact in plan.artifacts if isinstance(entry := wheels[artifact.sha256], NotFetchedError)]
+    if len(errors) > 1:
+        raise NotFetchedError([filename for error in errors for filename in error.filenames])
+
+
+def with_project(observed: Fingerprint, job: Job) -> Fingerprint:
+    """What was observed in the environment of a job, with the layer of the project's files, which lie elsewhere.
+
+    They are those that the job was prepared with; what has become of them since is for `ProjectTree.changes` to say.
+    """
+    if "project" not in job.predicted.layers:
+        return observed
+    return replace(observed, layers={**observed.layers, "project": job.predicted.layers["project"]})
 
 
 def about(job: Job, lock: Lock) -> dict[str, str]:

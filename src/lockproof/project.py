@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lockproof.artifacts import Plan
-    from lockproof.building import Requirements
+    from lockproof.building import Requirements, Workshop
+    from lockproof.dependencies import Dependencies
     from lockproof.download import Downloader
     from lockproof.index import Index
     from lockproof.interpreters import Discovery, Interpreter
     from lockproof.lockfile import LoadedLock
     from lockproof.locks import IndexOptions, Lock
     from lockproof.matrix import Cell, Spec
+    from lockproof.package import Packager
     from lockproof.preparation import Build, Fetching, Job
     from lockproof.process import Processes
 
@@ -39,10 +41,11 @@ class Places:
 class Project:
     """Everything is read when it is first asked for, and once."""
 
-    def __init__(self, places: Places, environ: Mapping[str, str]) -> None:
-        """`environ` is the process's; nothing else looks at it."""
+    def __init__(self, places: Places, environ: Mapping[str, str], *, offline: bool = False) -> None:
+        """`environ` is the process's; nothing else looks at it. With `offline` no connection is ever made."""
         self.places = places
         self.environ = environ
+        self.offline = offline
         self.store = Store(places.cache / "store")
         self._build_requirements: Requirements | None = None  # of the cells last planned
         self._indexes: dict[IndexOptions | None, Index] = {}
@@ -119,7 +122,7 @@ class Project:
         from lockproof.pipconfig import read_index_config
 
         if options not in self._indexes:
-            config = read_index_config(self.environ, self.root)
+            config = replace(read_index_config(self.environ, self.root), offline=self.offline)
             if options is not None:
                 config = config.with_options(
                     index_url=options.index_url,
@@ -143,7 +146,7 @@ class Project:
         self.lock, missing = self.load_lock(self.lock_path, cells)
         plans = plan_cells(self.lock, cells, missing)
         self._build_requirements = self._plan_builds(
-            [plan.cell for plan in plans if any(a.is_sdist for a in plan.artifacts)]
+            [plan.cell for plan in plans if plan.cell.package != "none" or any(a.is_sdist for a in plan.artifacts)]
         )
         return plans
 
@@ -165,7 +168,9 @@ class Project:
         wanted = [replace(cell, extras=(), groups=named.groups, build=WHEELS_ONLY) for cell in by_target.values()]
         loaded = self.load_lock(self.matrix_path.parent / named.path, wanted)
         plans = plan_cells(loaded.lock, wanted, loaded.missing)
-        return Requirements(lock=named.path, plans=dict(zip(by_target, plans, strict=True)))
+        by_cell = dict(zip(by_target, plans, strict=True))
+        identity = f"{loaded.lock.sha256} {named.groups}"
+        return Requirements(lock=named.path, identity=identity, plans=by_cell)
 
     def builder(
         self,
@@ -179,21 +184,14 @@ class Project:
         """What builds the sdists of the cells last planned, None without any; `check` and `save`: see `Builder`."""
         if self._build_requirements is None:
             return None
-        from lockproof.building import Builder, Workshop  # few projects build
+        from lockproof.building import Builder  # few projects build
         from lockproof.keptbuilds import FILENAME
         from lockproof.keptfile import KeptFile
-        from lockproof.process import Processes
 
         known = [(package.name, str(package.version)) for package in self.lock.pylock.packages]
         locked = known if self.lock.selections is None else None
-        workshop = Workshop(
-            cache=self.places.cache,
-            store=self.store,
-            processes=processes or Processes(),
-            path=self.environ.get("PATH", os.defpath),
-        )
         builder = Builder(
-            workshop,
+            self._workshop(processes),
             fetching=fetching,
             requirements=self._build_requirements,
             kept=KeptFile(self.lock_path.with_name(FILENAME), locked),
@@ -202,6 +200,17 @@ class Project:
             save=save,
         )
         return builder.built
+
+    def _workshop(self, processes: Processes | None) -> Workshop:
+        from lockproof.building import Workshop  # few projects build
+        from lockproof.process import Processes
+
+        return Workshop(
+            cache=self.places.cache,
+            store=self.store,
+            processes=processes or Processes(),
+            path=self.environ.get("PATH", os.defpath),
+        )
 
     def interpreters(self, cells: Sequence[Cell]) -> dict[str, Interpreter | LockproofError]:
         """The interpreter of each exact Python that the cells need here, or why there is none."""
@@ -223,23 +232,60 @@ class Project:
         index = self.index()
         return index, Fetching(self.store, lambda: Downloader(index), told)
 
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        """What checks that the distributions of a cell have all that they require."""
+        from lockproof.dependencies import Dependencies
+
+        return Dependencies(self.places.cache / "closures")
+
+    def packager(
+        self, fetching: Fetching, note: Callable[[str], None], processes: Processes | None = None
+    ) -> Packager | None:
+        """What builds the project for the cells last planned; None where none of them installs it."""
+        if self._build_requirements is None:
+            return None
+        from lockproof.package import Packager  # few projects build
+
+        return Packager(
+            self.root,
+            self._workshop(processes),
+            fetching=fetching,
+            requirements=self._build_requirements,
+            own_lock=(self.spec.lock, self.lock.sha256),
+            dependencies=self.dependencies,
+            note=note,
+            variables=self.environ,
+        )
+
     def jobs(
         self, cells: Sequence[Cell], told: Callable[[int, int, int], None], note: Callable[[str], None]
     ) -> list[Job]:
         """The predicted cells, wheels fetched; a missing interpreter leaves its layer out. Raises the first error."""
         from lockproof.preparation import make_job
+        from lockproof.process import Processes
 
         plans = self.plans(cells)
         interpreters = self.interpreters(cells)
         fetching = self.fetching(told)
         here = [(plan, _here(plan.cell, interpreters)) for plan in plans]
-        build = self.builder(fetching, note)
+        processes = Processes()
+        build, packager = self.builder(fetching, note, processes), self.packager(fetching, note, processes)
         built = build(here) if build else plans
         for failure in (plan for plan in built if isinstance(plan, LockproofError)):
             raise failure
-        ready = [plan for plan in built if not isinstance(plan, LockproofError)]
-        wheels = fetching.bring(artifact for plan in ready for artifact in plan.artifacts)
-        return [make_job(plan, wheels, interpreter) for plan, (_, interpreter) in zip(ready, here, strict=True)]
+        pairs = [
+            (plan, own) for plan, (_, own) in zip(built, here, strict=True) if not isinstance(plan, LockproofError)
+        ]
+        wheels = fetching.bring(artifact for plan, _ in pairs for artifact in plan.artifacts)
+        if packager is None:
+            return [self.dependencies.checked(make_job(plan, wheels, found)) for plan, found in pairs]
+        packager.offer(pairs)
+        jobs = []
+        for plan, found in pairs:
+            job = packager.declared(make_job(*packager.packaged(plan, wheels, found), found))
+            jobs.append(self.dependencies.checked(job))
+        return jobs
 
 
 def _here(cell: Cell, interpreters: Mapping[str, Interpreter | LockproofError]) -> Interpreter | None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockproof.closure import closure_notes
 from lockproof.errors import LockproofError
 from lockproof.outcomes import Outcome, exit_code
 from lockproof.preparation import make_job
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 
     from lockproof.artifacts import Plan
     from lockproof.cellrun import CellRunner
+    from lockproof.dependencies import Dependencies
+    from lockproof.fingerprint import Finding
     from lockproof.interpreters import Interpreter
     from lockproof.matrix import Cell
     from lockproof.outcomes import Listener
+    from lockproof.package import Packager, Wheels
     from lockproof.prediction import Landings
     from lockproof.preparation import Build, Fetching, Job
     from lockproof.process import Processes
@@ -56,14 +60,21 @@ class Runner:
         listener: Listener,
         policy: Policy,
         build: Build | None = None,
+        packager: Packager | None = None,
+        dependencies: Dependencies | None = None,
     ) -> None:
-        """`cells` does the work of one cell, `fetching` brings the wheels of all, `build` those built of sdists."""
+        """`cells` does the work of one cell, `fetching` brings the wheels of all, `build` those built of sdists.
+
+        `packager` adds the project's own wheel, `dependencies` checks whether they have all that they require.
+        """
         self._build = build
         self._cells = cells
         self._fetching = fetching
         self._processes = processes
         self._listener = listener
         self._policy = policy
+        self._dependencies = dependencies
+        self._packager = packager
         self._outcomes: dict[str, Outcome] = {}
         self._stopped = threading.Event()
 
@@ -113,21 +124,34 @@ class Runner:
                 here.append((plan, interpreter))
         here = self._built(here)
         wheels = self._fetching.bring(artifact for plan, _ in here for artifact in plan.artifacts)
+        if self._packager:
+            self._packager.offer(here)
         self._cells.compiling = not self._fetching.brought
         jobs: list[tuple[Cell, Job]] = []
         landings: Landings = {}
+        predicted: list[tuple[str, tuple[Finding, ...]]] = []
         for plan, interpreter in here:
             cell = plan.cell
             try:
-                job = make_job(plan, wheels, interpreter, landings)
+                job = self._job(plan, wheels, interpreter, landings)
             except LockproofError as error:
                 self._done(Outcome(cell=cell, status="error", reason=str(error), error_code=error.exit_code))
                 continue
+            predicted.append((cell.id, job.predicted.findings))
             if cell.on_host:
                 jobs.append((cell, job))
             else:
                 self._elsewhere(cell, job)
+        for note in closure_notes(predicted):
+            self._listener.note(note)
         return jobs
+
+    def _job(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None, landings: Landings) -> Job:
+        if self._packager:
+            plan, wheels = self._packager.packaged(plan, wheels, interpreter)
+        job = make_job(plan, wheels, interpreter, landings)
+        job = self._packager.declared(job) if self._packager else job
+        return self._dependencies.checked(job) if self._dependencies else job
 
     def _built(self, here: list[tuple[Plan, Interpreter | None]]) -> list[tuple[Plan, Interpreter | None]]:
         """The plans with wheels for sdists; each one that can't be built gets its outcome."""

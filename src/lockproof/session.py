@@ -51,6 +51,13 @@ class CannotConnectError(OSError):
         self.place = place
 
 
+class OfflineError(CannotConnectError):
+    """No connection, since none is allowed."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__("the network is not used with --offline", place)
+
+
 class StatusError(http.client.HTTPException):
     """An answer that is not the file."""
 
@@ -167,12 +174,15 @@ class Session:
         """The answer to a GET of `url`, whatever its status; its body must be read before the block ends.
 
         Follows redirects; credentials go only to the host that they are for. Raises OSError, which is
-        CannotConnectError where there is no connection, or http.client.HTTPException; UnavailableError for a
+        CannotConnectError where there is no connection (OfflineError where none is allowed), or
+        http.client.HTTPException; UnavailableError for a
         proxy or certificate file that can't be used.
         """
         for _ in range(_MOST_REDIRECTS + 1):
             if not is_url(url):
                 raise http.client.InvalidURL(f"not an http URL: {redact(url)}")
+            if self._config.offline:  # before anything else: looking for a proxy may ask a name server
+                raise OfflineError(_place(urlsplit(url)))
             exchange = self._authorised(url, headers or {})
             try:
                 response = exchange.response

@@ -107,6 +107,8 @@ def describe_origin(environment: Path, fingerprint: Fingerprint) -> Mapping[str,
     record = read_record(environment)
     if record is None:
         return {}
-    unchanged = all(fingerprint.layers.get(k) == v for k, v in record.layers.items() if k != "artifacts")
+    unchanged = all(
+        fingerprint.layers.get(k) == v for k, v in record.layers.items() if k not in ("artifacts", "project")
+    )
     verdict = "match" if unchanged and all(f.level == "note" for f in fingerprint.findings) else "mismatch"
     return {"cell": record.cell, "platform": record.platform, "lock": f"sha256:{record.lock}", "verdict": verdict}

@@ -50,7 +50,7 @@ class Ran:
 def proof_of(cell: Json) -> Json:
     """A cell's proof, or a part of it."""
     proof = cell["proof"]
-    assert isinstance(proof, dict)
+    assert isinstance(proof, dict), cell["reason"]
     return proof
 
 

@@ -23,6 +23,7 @@ DEFAULTS: dict[str, object] = {
     "directory": ".",
     "matrix": "matrix.yaml",
     "store": None,
+    "offline": False,
     "verbose": False,
     "quiet": False,
 }
@@ -97,6 +98,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "LOCKPROOF_DIRECTORY": ("/p", {"directory": "/p"}),
     "LOCKPROOF_MATRIX": ("m.yaml", {"matrix": "m.yaml"}),
     "LOCKPROOF_STORE": ("/s", {"store": "/s"}),
+    "LOCKPROOF_OFFLINE": ("1", {"offline": True}),
     "LOCKPROOF_VERBOSE": ("1", {"verbose": True}),
     "LOCKPROOF_QUIET": ("true", {"quiet": True}),
     "LOCKPROOF_JOBS": ("3", {"jobs": 3}),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lockproof.compare import FileDifference, attributed, compare, describe, differing_layers, file_differences, prove
-from lockproof.fingerprint import LAYERS, FileFact, Finding, Fingerprint
+from lockproof.fingerprint import EDITABLE, LAYERS, FileFact, Finding, Fingerprint
 from support.outcomes import MATCH, fingerprint
 
 CORE = "site/demo/core.py"
@@ -136,7 +136,7 @@ def test_what_the_prediction_knew_is_excused_and_a_file_is_named_once() -> None:
 def test_no_layer_may_differ_in_a_match(layer: str) -> None:
     wrong = {**SAME.layers, "artifacts": MATCH.predicted.layers["artifacts"], layer: "sha256:" + "0" * 64}
     assert differing_layers(fingerprint(), replace(SAME, layers=wrong)) == (layer,)
-    if layer != "artifacts":  # that one is computed from the others
+    if layer not in ("artifacts", "project"):  # one is computed from the others, the other need not be there
         assert prove(fingerprint(), replace(SAME, layers=wrong)).verdict == "mismatch"
 
 
@@ -270,3 +270,40 @@ def test_a_comparison_tells_each_side() -> None:
     assert found.interpreter == (("version", "3.12.1", "3.11.7"),)
     assert found.startup == (("<", "a\0path\0x"), (">", "b\0path\0y"))
     assert found.findings == ((">", finding),)
+
+
+TREE, EDITED = {"project": "sha256:" + "a" * 64}, {"project": "sha256:" + "b" * 64}
+EDITABLE_NOTE = Finding(EDITABLE, "", "the project's code is not in the environment", "note")
+
+
+def with_project(side: Fingerprint, project: dict[str, str], *findings: Finding) -> Fingerprint:
+    return replace(side, layers={**side.layers, **project}, findings=findings)
+
+
+def test_the_tree_of_a_projects_wheel_follows_from_its_bytes() -> None:
+    proof = prove(with_project(fingerprint(), TREE), SAME)
+    assert (proof.verdict, proof.observed.digest) == ("match", proof.predicted.digest)
+
+
+def test_an_editable_project_is_proven_only_with_its_files() -> None:
+    predicted = with_project(fingerprint(), TREE, EDITABLE_NOTE)
+    assert prove(predicted, with_project(SAME, TREE)).verdict == "match"
+    assert prove(predicted, with_project(SAME, EDITED)).verdict == "mismatch"
+    proof = prove(predicted, SAME)
+    assert (proof.verdict, proof.layer) == ("unproven", "project")
+    told = [("layer-unknown", "unproven"), (EDITABLE, "note")]
+    assert [(found.code, found.level) for found in proof.findings] == told
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "relation"),
+    [
+        (with_project(SAME, TREE), with_project(SAME, TREE), "identical"),
+        (with_project(SAME, TREE), with_project(SAME, EDITED), "drift"),
+        (with_project(SAME, TREE), SAME, "identical"),
+        (with_project(SAME, TREE, EDITABLE_NOTE), SAME, "unproven"),
+        (with_project(SAME, TREE, EDITABLE_NOTE), with_project(SAME, EDITED, EDITABLE_NOTE), "drift"),
+    ],
+)
+def test_projects_are_compared_where_both_sides_tell_them(left: Fingerprint, right: Fingerprint, relation: str) -> None:
+    assert compare(left, right).relation == relation

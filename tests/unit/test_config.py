@@ -67,7 +67,7 @@ python: ["3.11.7", "3.13.0t"]
 platform: [host, macos-arm64, linux-aarch64-musl]
 extras: [socks]
 groups: [test, dev]
-package: none
+package: wheel
 commands: ["pytest -q {posargs}", "pytest -q {posargs}"]
 env: {PYTHONHASHSEED: "0", EMPTY: ""}
 pass_env: [CI, "GITHUB_*"]
@@ -103,6 +103,7 @@ cells:
                 pass_env=("CI", "GITHUB_*"),
                 link="hardlink",
                 installer="uv",
+                package="wheel",
                 timeout=90.0,
             ),
             axes=(
@@ -276,16 +277,10 @@ build-lock: [a]
     build-lock: found a list, expected the path of a lock such as build.txt
 build-groups: build
     build-groups: found "build", expected a list of names such as [test]
-package: wheel
-    package: found "wheel", expected none; not yet: put your sources on PYTHONPATH through env, such
-    as env: {PYTHONPATH: src}
-package: editable
-    package: found "editable", expected none; not yet: put your sources on PYTHONPATH through env,
-    such as env: {PYTHONPATH: src}
 package: sdist
-    package: found "sdist", expected none
+    package: found "sdist", expected one of none, wheel, editable
 package:
-    package: found nothing, expected none
+    package: found nothing, expected one of none, wheel, editable
 cells: []
     cells: found an empty list, expected a mapping with axes, include, exclude
 cells: {axes: [django]}

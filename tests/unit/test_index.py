@@ -97,3 +97,18 @@ def test_one_unreachable_index_is_one_error_for_many_pins() -> None:
     index = index_of("http://index.invalid/simple/")
     with pytest.raises(UnavailableError, match=r"^the index http://index\.invalid/simple/ can't be asked: "):
         index.files_of([("a", "1.0"), ("b", "1.0")])
+
+
+def test_offline_only_local_places_are_looked_at(tmp_path: Path) -> None:
+    wheel = make_file(tmp_path, WHEEL)
+    assert wheel.sha256
+    config = IndexConfig(index_urls=("https://index.invalid/simple",), find_links=(str(tmp_path),), offline=True)
+    index = Index(config)
+    assert index.is_offline
+    assert index.files("my-demo", "1.0", wanted=(wheel.sha256,)) == (wheel,)
+    with pytest.raises(UnavailableError) as raised:
+        index.files_of([("my-demo", "1.0"), ("more", "2.0")])
+    assert str(raised.value) == (
+        "which files there are of my-demo 1.0, more 2.0 isn't known: no index was asked yet, and the network is not "
+        "used with --offline\n  Run once without --offline: what an index says of a lock is remembered."
+    )

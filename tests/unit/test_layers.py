@@ -19,18 +19,18 @@ PURE = [
     "config", "artifacts", "locks.__init__", "locks.pylock", "locks.requirements", "locks.matching", "locks.entries",
     "locks.markers", "locks.poetry", "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock",
     "locks.uvexport", "plan", "buildsystem", "fingerprint", "startup", "launchers", "manifest", "entryfiles",
-    "prediction", "readtree", "ownership", "observation", "recovery", "frozen", "keptbuilds", "compare", "outcomes",
-    "relock",
+    "prediction", "closure", "readtree", "ownership", "observation", "recovery", "frozen", "keptbuilds", "compare",
+    "outcomes", "relock",
 ]  # fmt: skip
 EDGES = [
-    "reader", "urls", "knownfiles", "probe", "probing", "buildfiles", "interpreters", "documents", "uvconfig",
-    "credentials", "pipconfig", "session", "simpleapi", "index", "download", "caches", "installers", "exports",
-    "lockfile", "unpack", "store", "joiner", "forks", "unpackers", "process", "bytecode", "pycache", "inspection",
-    "compiled", "linking", "environment", "buildhook", "builds", "sdists", "workspace", "preparation", "keptfile",
-    "building", "provers", "freezing", "cellcommands", "cellrun", "runner", "project", "lockexports", "resolvers",
-    "piptools", "lockinputs", "targets", "reporters.__init__", "reporters.text", "reporters.progress",
-    "reporters.live", "reporters.choice", "reporters.junit", "reporters.html", "reporters.frozen",
-    "reporters.relocked", "locking", "exporting", "lockoptions", "commands", "cli", "__main__",
+    "reader", "urls", "knownfiles", "projecttree", "probe", "probing", "buildfiles", "interpreters", "documents",
+    "uvconfig", "credentials", "pipconfig", "session", "simpleapi", "index", "download", "caches", "installers",
+    "exports", "lockfile", "unpack", "store", "joiner", "forks", "unpackers", "process", "bytecode", "pycache",
+    "inspection", "compiled", "linking", "environment", "buildhook", "builds", "sdists", "workspace", "preparation",
+    "dependencies", "keptfile", "building", "package", "provers", "freezing", "cellcommands", "cellrun", "runner",
+    "project", "lockexports", "resolvers", "piptools", "lockinputs", "targets", "reporters.__init__",
+    "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
+    "reporters.frozen", "reporters.relocked", "locking", "exporting", "lockoptions", "commands", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}

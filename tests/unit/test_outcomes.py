@@ -97,6 +97,7 @@ def test_the_report_says_all_of_a_cell() -> None:
                 "seconds": {"create": 0.123, "prove": 0.0, "run": 1.5},
                 "environment": "/p/.lockproof/x",
                 "installer": "lockproof",
+                "package": "none",
                 "link": "hardlink",
             },
             {
@@ -110,6 +111,7 @@ def test_the_report_says_all_of_a_cell() -> None:
                 "seconds": {"create": 0.0, "prove": 0.0, "run": 0.0},
                 "environment": None,
                 "installer": "lockproof",
+                "package": "none",
                 "link": None,
             },
         ],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.pipconfig import IndexConfig
-from lockproof.session import CannotConnectError, Session
+from lockproof.session import CannotConnectError, OfflineError, Session
 from support.loopback import Fault, LoopbackIndex
 from support.wheels import make_wheel
 
@@ -56,3 +56,12 @@ def test_after_an_abort_nothing_starts(tmp_path: Path) -> None:
         with pytest.raises(CannotConnectError, match="interrupted"):
             session.persist(lambda: session.get(index.url).__enter__())
         assert index.connections == 0
+
+
+def test_offline_nothing_is_connected_or_tried_again(tmp_path: Path) -> None:
+    waits: list[float] = []
+    with LoopbackIndex(tmp_path) as index:
+        session = Session(IndexConfig(index_urls=(), offline=True), waits.append)
+        with pytest.raises(OfflineError, match="the network is not used with --offline"):
+            session.persist(lambda: session.get(index.url).__enter__())
+        assert (index.connections, waits) == (0, [])
