@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE.parent / "src"
@@ -60,7 +61,7 @@ verify_ssl = true
 [packages]
 httpx = {{extras = ["socks"], version = ">=0.27"}}
 tomli = {{version = ">=2", markers = "python_version < '3.12'"}}
-colorama = {{version = "*", sys_platform = "== 'win32'"}}
+colorama = {{version = "*", markers = "sys_platform == 'win32'"}}
 
 [dev-packages]
 pytest = ">=8"
@@ -103,7 +104,7 @@ class Bench:
     @staticmethod
     def _install_tools(python: Path, folder: Path) -> None:
         subprocess.run([python, "-m", "venv", folder], check=True)
-        options = ("--quiet", "--require-hashes", "--only-binary", ":all:")
+        options = ("--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:")
         subprocess.run([folder / "bin/pip", "install", *options, "-r", HERE / "requirements.txt"], check=True)
 
     def pip_sync(self, python: Path) -> Path:
@@ -317,8 +318,6 @@ def compare(bench: Bench, case: Case, project: Path, python: tuple[str, Path], e
     version, interpreter = python
     matrix = f'version: 1\nlock: {LOCK_NAMES[case.tool]}\npython: ["{version}"]\ncommands: []\n'
     (project / "matrix.yaml").write_text(matrix + selection_lines(case.tool, project, everything))
-    environment = project / "env"
-    shutil.rmtree(environment, ignore_errors=True)
 
     def result(outcome: str, told: str = "") -> Result:
         return Result(case=case.name, python=version, selection=selection, outcome=outcome, told=told)
@@ -326,28 +325,28 @@ def compare(bench: Bench, case: Case, project: Path, python: tuple[str, Path], e
     predicted = _lockproof(bench, project, "predict", "--json")
     if predicted.returncode:
         return result("refused", predicted.stderr)
+    planned = {distribution["name"] for distribution in json.loads(predicted.stdout)["distributions"]}
     try:
-        _make_environment(bench, case, project, interpreter, environment, everything)
+        _make_environment(bench, case, project, interpreter, everything, planned)
     except subprocess.CalledProcessError as error:
         return result("tool failed", str(error.output))
     verified = _lockproof(bench, project, "verify", "env", "--cell", "*", "--verbose")
-    count = len(json.loads(predicted.stdout)["distributions"])
-    return result(
-        "same" if verified.returncode == 0 else "different",
-        verified.stdout + verified.stderr if verified.returncode else f"{count} distributions, to the byte",
-    )
+    if verified.returncode == 0:
+        return result("same", f"{len(planned)} distributions, to the byte")
+    return result("different", verified.stdout + verified.stderr)
 
 
 def _make_environment(
-    bench: Bench, case: Case, project: Path, interpreter: Path, environment: Path, everything: bool
+    bench: Bench, case: Case, project: Path, interpreter: Path, everything: bool, planned: AbstractSet[str]
 ) -> None:
-    locked = (project / LOCK_NAMES[case.tool]).read_text()
-    names = {line.partition("==")[0] for line in locked.splitlines()} | set(re.findall(r'"(\w+)": \{', locked))
+    """Let the tool fill a new environment; seeds that the tool needed, and that aren't planned, are taken out."""
+    environment = project / "env"
+    shutil.rmtree(environment, ignore_errors=True)
     seeds = case.tool in {"pip-tools", "pipenv"}  # they run the environment's own pip
     bench.call(project, [interpreter, "-m", "venv", *(["--without-pip"] * (not seeds)), environment])
     (project / ".pdm-python").write_text(str(environment / "bin/python"))
     bench.call(project, sync_command(bench, case.tool, project, interpreter, everything), environment)
-    for seed in {"pip", "setuptools"} - names if seeds else ():
+    for seed in {"pip", "setuptools"} - planned if seeds else ():
         python = environment / "bin/python"
         bench.call(project, [bench.bin / "pip", "--python", python, "uninstall", "--yes", "--quiet", seed])
 
