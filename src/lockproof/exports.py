@@ -211,6 +211,13 @@ class _Exporter:
             done = self._run(argv, tool_environment())
         except OSError as error:
             raise UnavailableError(f"{tool} could not be started", where=argv[0], why=str(error.strerror)) from error
+        if done.exit_code != 0 and "'pylock.toml' for '--format" in done.output:
+            raise UnavailableError(
+                f"{tool} can't export a lock to pylock.toml",
+                where=self._uv.lock.path,
+                why="it is too old",
+                remedy=f"Install uv 0.7 or newer where lockproof is installed: pip install -U uv. {_ELSEWHERE}",
+            )
         if done.exit_code != 0:
             raise LockError(
                 f"uv can't export the lock with {_told('extras', extras)} and {_told('groups', groups)}",

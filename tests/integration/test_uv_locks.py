@@ -250,6 +250,20 @@ def test_a_workspace_is_installed_as_uv_does_in_the_same_folder(uv: Uv, tmp_path
     assert lock.is_file()
 
 
+def test_a_matrix_in_a_member_s_folder_is_about_that_member(small: Project, uv: Uv) -> None:
+    low = oldest(uv)
+    files = {
+        "pyproject.toml": (ROOT + WORKSPACE).format(oldest=low),
+        "packages/a/pyproject.toml": MEMBER_A.format(oldest=low),
+        "packages/b/pyproject.toml": MEMBER_B.format(oldest=low),
+    }
+    uv.lock(small.folder, files)
+    matrix = small.matrix(lock="../../uv.lock", groups=["check"], commands=["python -c 'import beta, testtool'"])
+    matrix.rename(small.folder / "packages" / "b" / "matrix.yaml")
+
+    is_right(small.run("-C", "packages/b"))
+
+
 def test_a_run_of_a_uv_lock_is_a_match_and_leaves_the_project_alone(small: Project, uv: Uv) -> None:
     python = next(iter(small.pythons))
     text = ONE.format(oldest=oldest(uv))

@@ -208,6 +208,15 @@ def test_what_uv_says_is_told_for_each_selection(path: Path, uv: FakeUv) -> None
     assert not (path.parent.parent / "cache").exists()
 
 
+def test_a_uv_that_is_too_old_is_named_once(path: Path, uv: FakeUv) -> None:
+    uv.says, uv.code = "error: invalid value 'pylock.toml' for '--format <FORMAT>'\n", 2
+    with pytest.raises(UnavailableError) as caught:
+        load(path, uv, cell(), cell(groups=()))
+
+    assert (caught.value.what, caught.value.where) == ("uv 0.9.0 can't export a lock to pylock.toml", str(path))
+    assert "uv 0.7 or newer" in caught.value.remedy
+
+
 def test_an_answer_that_is_not_toml_is_an_error(path: Path, uv: FakeUv) -> None:
     uv.says = "oops"
     with pytest.raises(LockError, match="this is not TOML"):
