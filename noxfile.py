@@ -106,11 +106,7 @@ def build(session: nox.Session) -> None:
 @nox.session
 def lock(session: nox.Session) -> None:
     """Make requirements.txt again from pyproject.toml: `-s lock -- --upgrade` moves all to their newest versions."""
-    sources = ("pyproject.toml", "--group", "dev")
-    every_platform = ("--universal", "--python-version", "3.11", "--no-build", "--generate-hashes")
-    no_hosts = ("--no-emit-index-url", "--no-emit-find-links", "--custom-compile-command", "python3 .ci/nox -s lock")
-    output = ("--quiet", "--output-file", "requirements.txt")
-    run(session, "-m", "uv", "pip", "compile", *sources, *every_platform, *no_hosts, *output, *session.posargs)
+    run(session, *LOCKPROOF, "lock", *session.posargs)
 
 
 @nox.session

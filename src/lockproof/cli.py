@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lockproof import __version__
 from lockproof.errors import LockproofError, ProblemsError
+from lockproof.lockoptions import Repeated, add_lock_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,46 @@ def build_parser() -> argparse.ArgumentParser:
     compare = command("compare", "How do environments differ, and what does it mean?")
     compare.add_argument("targets", metavar="TARGET", nargs="+", help="two or more: folders or saved fingerprints")
     compare.add_argument("--json", action="store_true", help="as JSON")
+    _add_freeze(command("freeze", "From an environment back to a lock: every hash is proven from its bytes."))
+    add_lock_options(command("lock", "Make the lock for all cells, keep it fresh, or check it."))
     return parser
+
+
+def _add_freeze(freeze: argparse.ArgumentParser) -> None:
+    freeze.add_argument("target", metavar="TARGET", help="a virtual environment's folder")
+    freeze.add_argument("-o", "--output", metavar="FILE", help="write the lock to FILE (default: standard output)")
+    text = "requirements or pylock (default: pylock for a FILE that ends with .toml, else requirements)"
+    freeze.add_argument("--format", metavar="FORMAT", type=_lock_format, help=text)
+    freeze.add_argument("--all", action="store_true", help="pip, and setuptools and wheel before Python 3.12, too")
+    freeze.add_argument(
+        "--exclude", metavar="NAME", type=_names, action=_Several, default=[], help="leave a distribution out"
+    )
+    freeze.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+
+
+class _Several(argparse.Action):
+    """An option that can be repeated; what the command line says takes the place of its variable."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        _option: str | None = None,
+    ) -> None:
+        """Add the values, to none where the default still stands."""
+        given = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*([] if given is self.default else given), *(values or ())])
+
+
+def _lock_format(text: str) -> str:
+    if text not in ("requirements", "pylock"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither requirements nor pylock")
+    return text
+
+
+def _names(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
@@ -100,7 +140,9 @@ def apply_variables(parser: argparse.ArgumentParser, environ: Mapping[str, str])
         text = environ.get(variable)
         if text is None or text == "":
             continue
-        if action.nargs != 0:
+        if isinstance(action, Repeated):
+            action.default = text.split()
+        elif action.nargs != 0:
             action.default = text
         elif text.lower() in ("0", "1", "true", "false", "yes", "no"):
             action.default = text.lower() in ("1", "true", "yes")

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, TypeVar
 
 from lockproof.errors import LockproofError, UsageError
-from lockproof.fingerprint import Fingerprint, finding_to_json, from_json, to_json
+from lockproof.fingerprint import finding_to_json, to_json
 from lockproof.project import Places, Project, cache_folder, resolve_folder
 from lockproof.reporters.text import (
     comparison_text,
@@ -19,6 +19,7 @@ from lockproof.reporters.text import (
     printable,
     proof_text,
 )
+from lockproof.targets import inspect_target, read_target
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockproof.compare import Comparison, Proof
-    from lockproof.interpreters import Interpreter
     from lockproof.reporters.progress import Progress
     from lockproof.runner import Result
 
@@ -47,6 +47,8 @@ def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
         "fingerprint": fingerprint,
         "verify": verify,
         "compare": compare,
+        "freeze": freeze,
+        "lock": lock,
     }
     if options.command == "run":
         return run(options, posargs, project)
@@ -232,36 +234,6 @@ def predict(options: argparse.Namespace, project: Project) -> int:
     return 0
 
 
-def read_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
-    """The fingerprint of a folder or of a saved fingerprint; UsageError for anything else."""
-    from dataclasses import replace
-
-    from lockproof.inspection import inspect_environment
-    from lockproof.interpreters import identify
-    from lockproof.workspace import describe_origin
-
-    kind = named.partition(":")[0]
-    path = project.places.folder / named
-    if path.is_file():
-        try:
-            return from_json(path.read_text(encoding="utf-8"), named)
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError("this saved fingerprint can't be read", where=named, why=str(error)) from error
-    if not path.is_dir():
-        why = f"{kind}: targets are not read by this version" if ":" in named else "there is no such folder or file"
-        raise UsageError("this is no target", where=named, why=why, remedy="name a folder or a saved fingerprint")
-    trusted = (expected.executable,) if expected else ()
-    discovery = replace(project.discovery, trusted=trusted)
-    found = inspect_environment(
-        path,
-        identify=lambda real: identify(real, discovery),
-        store=project.store.folder,
-        declared=expected.executable if expected else None,
-    )
-    observed = found.fingerprint
-    return replace(observed, about=describe_origin(path.absolute(), observed))
-
-
 def fingerprint(options: argparse.Namespace, project: Project) -> int:
     """`lockproof fingerprint`."""
     found = read_target(options.target, project)
@@ -353,3 +325,57 @@ def _comparison_to_json(left: str, right: str, comparison: Comparison) -> dict[s
         "startup": [{"side": side, "line": line.split("\0")} for side, line in comparison.startup],
         "findings": [{"side": side, **finding_to_json(finding)} for side, finding in comparison.findings],
     }  # fmt: skip
+
+
+def freeze(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof freeze`: the lock to a file or to stdout, what is to be said of it to stderr."""
+    from lockproof.freezing import Choice
+    from lockproof.freezing import freeze as freeze_environment
+    from lockproof.frozen import frozen_to_json, pylock_lines, requirements_lines
+    from lockproof.reporters.frozen import frozen_text
+
+    output = project.places.folder / options.output if options.output else None
+    if output is not None and (not output.absolute().parent.is_dir() or output.is_dir()):
+        raise UsageError("the lock can't be written", where=str(output), why="it is a folder, or has none")
+    inspection = inspect_target(options.target, project)
+    with _progress(options) as listener:
+        index, fetching = project.without_lock(listener.fetching)
+        choice = Choice(everything=options.all, exclude=tuple(options.exclude))
+        frozen = freeze_environment(inspection, choice, index=index, fetching=fetching)
+    sys.stderr.write(frozen_text(frozen, verbose=options.verbose, quiet=options.quiet))
+    is_pylock = (options.format or (output.suffix if output else "")) in ("pylock", ".toml")
+    lines = pylock_lines(frozen) if is_pylock else requirements_lines(frozen)
+    lock = "".join(f"{line}\n" for line in lines)
+    if output is not None:
+        _write_lock(output, lock)
+    if options.json:
+        _print_json(frozen_to_json(frozen, options.target))
+    elif output is None:
+        sys.stdout.write(lock)
+    return frozen.exit_code
+
+
+def _write_lock(path: Path, text: str) -> None:
+    from lockproof.store import write_atomically
+
+    try:
+        write_atomically(path.absolute(), text.encode())
+    except OSError as error:
+        raise UsageError("the lock can't be written", where=str(path), why=error.strerror or str(error)) from error
+
+
+def lock(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof lock`."""
+    from lockproof.exporting import export_lock, write_export
+    from lockproof.locking import print_account, run_lock
+    from lockproof.lockoptions import refuse_misfits
+
+    refuse_misfits(options)
+    if options.export:
+        write_export(export_lock(options, project), options, project)
+        return 0
+    _end_in_order()
+    with _progress(options) as listener:
+        account = run_lock(options, project, listener.fetching)
+    print_account(account, as_json=options.json, verbose=options.verbose)
+    return account.exit_code

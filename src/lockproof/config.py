@@ -21,6 +21,7 @@ from lockproof.matrix import (
 )
 from lockproof.platforms import LINUX_MACHINES, MACOS_MACHINES, WINDOWS_MACHINES, parse_platform, parse_python
 from lockproof.shapes import Checker, did_you_mean
+from lockproof.sources import read_sources
 
 if TYPE_CHECKING:
     from lockproof.platforms import Platform
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = ("extras", "groups", "commands", "env", "pass_env", "link", "installer", "timeout")
 _OVERRIDES = (*_SETTINGS, "container")
-_MATRIX_KEYS = ("version", "lock", "python", "platform", *_SETTINGS, "package", "cells")
+_MATRIX_KEYS = ("version", "lock", "sources", "python", "platform", *_SETTINGS, "package", "cells")
 _CELLS_KEYS = ("axes", "include", "exclude")
 _CELL_KEYS = ("name", "python", "platform")
 # Keys that people write by habit or in the wrong place, and what they are called here.
@@ -84,6 +85,7 @@ def read_matrix(document: Document, *, python_version: str | None = None) -> Spe
         axes=axes,
         include=tuple(_include(check, at, entry, default) for at, entry in include),
         exclude=tuple(_exclude(check, at, entry, axes) for at, entry in exclude),
+        sources=read_sources(check, ("sources",), data["sources"]) if "sources" in data else (),
     )
     check.raise_problems()
     return spec

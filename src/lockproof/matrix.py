@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lockproof.platforms import Platform
+    from lockproof.sources import Source
 
 LINKS = ("auto", "clone", "hardlink", "copy", "symlink")
 INSTALLERS = ("lockproof", "pip", "uv")
@@ -122,7 +123,8 @@ class Exclude:
 class Spec:
     """A whole matrix.yaml. `path` is how messages name the file; `lock` is as written, relative to that file.
 
-    `pythons` are exact versions; a `platforms` entry of None is the host. `settings` hold for every cell.
+    `pythons` are exact versions; a `platforms` entry of None is the host. `settings` hold for every cell. `sources` are
+    what the lock is made from; empty where the matrix doesn't say.
     """
 
     path: str
@@ -133,6 +135,7 @@ class Spec:
     axes: tuple[Axis, ...] = ()
     include: tuple[Include, ...] = ()
     exclude: tuple[Exclude, ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 def expand(spec: Spec, host: Platform) -> tuple[Cell, ...]:

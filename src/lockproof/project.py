@@ -41,7 +41,7 @@ class Project:
         self.places = places
         self.environ = environ
         self.store = Store(places.cache / "store")
-        self._index: Index | None = None
+        self._indexes: dict[IndexOptions | None, Index] = {}
 
     @cached_property
     def matrix_path(self) -> Path:
@@ -89,26 +89,32 @@ class Project:
     @cached_property
     def lock(self) -> Lock:
         """The lock in its normal form, with the files that the cells last planned need, or else all cells."""
-        return self._load_lock(self.cells).lock
+        return self.load_lock(self.lock_path, self.cells).lock
 
-    def _load_lock(self, cells: Sequence[Cell]) -> LoadedLock:
+    @cached_property
+    def lock_path(self) -> Path:
+        """The lock's file."""
+        return self.matrix_path.parent / self.spec.lock
+
+    def load_lock(self, path: Path, cells: Sequence[Cell]) -> LoadedLock:
+        """The lock in any file, as complete as some cells need it."""
         from lockproof.lockfile import load_lock
 
         return load_lock(
-            self.matrix_path.parent / self.spec.lock,
+            path,
             cells,
             folder_for_cache=self.places.cache / "locks",
-            index_factory=self._make_index,
+            index_factory=self.index,
             environ=self.environ,
             project=self.root,
         )
 
-    def _make_index(self, options: IndexOptions | None = None) -> Index:
+    def index(self, options: IndexOptions | None = None) -> Index:
         """The user's own index, with the options that the lock adds."""
         from lockproof.index import Index
         from lockproof.pipconfig import read_index_config
 
-        if self._index is None:
+        if options not in self._indexes:
             config = read_index_config(self.environ, self.root)
             if options is not None:
                 config = config.with_options(
@@ -118,19 +124,19 @@ class Project:
                     no_index=options.no_index,
                     trusted_hosts=options.trusted_hosts,
                 )
-            self._index = Index(config)
-        return self._index
+            self._indexes[options] = Index(config)
+        return self._indexes[options]
 
     def _make_downloader(self) -> Downloader:
         from lockproof.download import Downloader
 
-        return Downloader(self._make_index(self.lock.options))
+        return Downloader(self.index(self.lock.options))
 
     def plans(self, cells: Sequence[Cell]) -> tuple[Plan, ...]:
         """One plan a cell; raises all that is wrong with the lock for any of them."""
         from lockproof.plan import plan_cells
 
-        self.lock, missing = self._load_lock(cells)
+        self.lock, missing = self.load_lock(self.lock_path, cells)
         return plan_cells(self.lock, cells, missing)
 
     def interpreters(self, cells: Sequence[Cell]) -> dict[str, Interpreter | LockproofError]:
@@ -144,6 +150,14 @@ class Project:
         from lockproof.preparation import Fetching
 
         return Fetching(self.store, self._make_downloader, told)
+
+    def without_lock(self, told: Callable[[int, int, int], None]) -> tuple[Index, Fetching]:
+        """The user's own index, and what brings wheels from it into the store; neither matrix nor lock is read."""
+        from lockproof.download import Downloader
+        from lockproof.preparation import Fetching
+
+        index = self.index()
+        return index, Fetching(self.store, lambda: Downloader(index), told)
 
     def jobs(self, cells: Sequence[Cell], told: Callable[[int, int, int], None]) -> list[Job]:
         """The predicted cells, wheels fetched; a missing interpreter leaves its layer out. Raises the first error."""

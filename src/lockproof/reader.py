@@ -25,6 +25,7 @@ OPEN_FLAGS |= getattr(os, "O_NONBLOCK", 0)  # a FIFO that was put in a file's pl
 FOLDERS_OF_TEXTS = (".dist-info/", "site-packages/", "customize/", "bin/", "Scripts/")
 DIST_INFO_TEXTS = (
     "METADATA",
+    "WHEEL",
     "RECORD",
     "INSTALLER",
     "REQUESTED",
@@ -201,12 +202,16 @@ def read_tree(
                     places[path] = entry.path
                 else:
                     _take(tree, known, earlier, unread, path, entry.path, status)
+    _enter_unread(tree, known, unread)
+    return tree
+
+
+def _enter_unread(tree: Tree, known: Known, unread: List[Unread]) -> None:
     for path, status, digest, content in _read_all(unread):
         tree.files[path] = (digest, status.st_size, status.st_mode, status)
         known[(status.st_dev, status.st_ino)] = (signature(status), digest)
         if content is not None:
             tree.texts[path] = content
-    return tree
 
 
 def _target_below(link: str, follow: Optional[str]) -> Optional[str]:

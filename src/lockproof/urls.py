@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 
 def is_url(text: str) -> bool:
@@ -31,6 +31,12 @@ def without_login(url: str) -> str:
     """`url` without user and password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def without_secrets(url: str) -> str:
+    """`url` in ASCII and without what may be secret or says nothing of the file: login, query, fragment."""
+    parts = urlsplit(without_login(url))._replace(query="", fragment="")
+    return quote(parts.geturl(), safe="%/:@!$&'()*+,;=~[]", errors="replace")
 
 
 def path_of(file_url: str) -> Path:

@@ -93,7 +93,7 @@ def test_killed_at_random_moments_the_next_run_is_right(full: Project, first: Ra
             process.wait(chance.uniform(0, whole))  # any moment will do: nothing waits for it
         except subprocess.TimeoutExpired:
             killed += 1
-        kill_group(process)
+            kill_group(process)
         after = run_patiently(full, "*-auto")  # at once: nothing of the killed one may still be writing
         is_right(after)
         assert after.ended.code == 0

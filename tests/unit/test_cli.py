@@ -55,6 +55,32 @@ def parsed(*arguments: str, **variables: str) -> dict[str, object]:
     return vars(parser.parse_args(arguments))
 
 
+FREEZE: dict[str, object] = {
+    **DEFAULTS,
+    "command": "freeze",
+    "target": "x",
+    "output": None,
+    "format": None,
+    "all": False,
+    "exclude": [],
+    "json": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "changed"),
+    [
+        ([], {}, {}),
+        (["--exclude", "a,b", "--exclude", "c d"], {}, {"exclude": ["a", "b", "c", "d"]}),
+        ([], {"LOCKPROOF_EXCLUDE": "a b", "LOCKPROOF_ALL": "1"}, {"exclude": ["a", "b"], "all": True}),
+        (["--exclude", "c"], {"LOCKPROOF_EXCLUDE": "a b"}, {"exclude": ["c"]}),
+        (["-o", "y", "--format", "pylock"], {"LOCKPROOF_OUTPUT": "z"}, {"output": "y", "format": "pylock"}),
+    ],
+)
+def test_the_options_of_freeze(arguments: list[str], variables: dict[str, str], changed: dict[str, object]) -> None:
+    assert parsed("freeze", "x", *arguments, **variables) == FREEZE | changed
+
+
 def test_the_defaults() -> None:
     assert parsed("run") == RUN
     assert parsed("list") == {**DEFAULTS, "command": "list", "cells": [], "json": False}

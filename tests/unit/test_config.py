@@ -407,7 +407,7 @@ class TestWrong:
     def test_a_document_that_is_no_mapping_is_one_problem(self) -> None:
         (problem,) = told("- version: 1")
 
-        assert problem.startswith("matrix.yaml:1: found a list, expected a mapping with version, lock, python, ")
+        assert problem.startswith("matrix.yaml:1: found a list, expected a mapping with version, lock, sources, ")
 
     def test_all_problems_come_at_once_in_the_order_of_the_lines(self) -> None:
         text = """\

@@ -15,20 +15,27 @@ import lockproof
 
 ROOT = Path(lockproof.__file__).parent
 PURE = [
-    "__init__", "errors", "digests", "layout", "trees", "shapes", "platforms", "matrix", "config", "artifacts",
+    "__init__", "errors", "digests", "layout", "trees", "shapes", "sources", "platforms", "matrix", "config",
+    "artifacts",
     "locks.__init__", "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers",
     "locks.poetry", "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock",
     "locks.uvexport", "plan", "fingerprint", "startup",
-    "launchers", "manifest", "entryfiles", "prediction", "readtree", "ownership", "observation", "compare", "outcomes",
+    "launchers", "manifest", "entryfiles", "prediction", "readtree", "ownership", "observation", "recovery", "frozen",
+    "compare", "outcomes",
+    "relock",
 ]  # fmt: skip
 EDGES = [
     "reader", "urls", "knownfiles", "probe", "probing", "buildfiles", "interpreters", "documents", "uvconfig",
     "credentials", "pipconfig", "session", "simpleapi", "index", "download", "caches", "installers", "exports",
     "lockfile", "unpack", "store",
     "joiner", "forks", "unpackers", "process", "bytecode", "pycache", "inspection", "compiled", "linking",
-    "environment", "workspace", "preparation", "provers", "cellcommands", "cellrun", "runner", "project",
-    "reporters.__init__", "reporters.text", "reporters.progress", "reporters.live", "reporters.choice",
-    "reporters.junit", "reporters.html", "commands", "cli", "__main__",
+    "environment", "workspace", "preparation", "provers", "freezing", "cellcommands", "cellrun",
+    "runner", "project",
+    "lockexports", "resolvers", "piptools", "lockinputs",
+    "targets", "reporters.__init__", "reporters.text", "reporters.progress", "reporters.live",
+    "reporters.choice", "reporters.junit", "reporters.html", "reporters.frozen",
+    "reporters.relocked", "locking", "exporting", "lockoptions",
+    "commands", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}

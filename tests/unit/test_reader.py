@@ -223,7 +223,7 @@ def test_a_file_that_became_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
         (f"{SITE}/usercustomize/other.py", False),
         (f"{SITE}/x.dist-info/METADATA", True),
         (f"{SITE}/x.dist-info/direct_url.json", True),
-        (f"{SITE}/x.dist-info/WHEEL", False),
+        (f"{SITE}/x.dist-info/WHEEL", True),
         (f"{SITE}/x.py", False),
     ],
 )

@@ -48,10 +48,14 @@ class Cells:
     ran: list[str] = field(default_factory=list)
     together: list[str] = field(default_factory=list)
     released: int = 0
+    proving: tuple[list[str], int] | None = None
     suspects: set[str] = field(default_factory=set)
 
     def create_together(self, jobs: Sequence[Job]) -> None:
         self.together = [job.cell.id for job in jobs]
+
+    def start_provers(self, jobs: Sequence[Job], at_once: int) -> None:
+        self.proving = ([job.cell.id for job in jobs], at_once)
 
     def run(self, job: Job) -> Outcome:
         self.ran.append(job.cell.id)
@@ -138,6 +142,7 @@ def test_every_cell_runs_and_is_told_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert (told(result), result.exit_code) == ([("a", "passed"), ("b", "passed"), ("c", "passed")], 0)
     assert events == ["begun 3 1", "a passed", "b passed", "c passed"]
     assert (cells.together, cells.released) == (["a", "b", "c"], 1)
+    assert cells.proving == (["a", "b", "c"], 1)
 
 
 def test_outcomes_are_in_the_matrix_s_order_whoever_ends_first(monkeypatch: pytest.MonkeyPatch) -> None:

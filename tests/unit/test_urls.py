@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockproof.urls import is_url, path_of, redact, without_login
+from lockproof.urls import is_url, path_of, redact, without_login, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,18 @@ def test_redact(url: str, shown: str) -> None:
 
 def test_without_login() -> None:
     assert without_login("https://me:secret@index.invalid:1/a?b=c") == "https://index.invalid:1/a?b=c"
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://me:secret@index.invalid:1/a%2Bb.whl?token=c#sha256=d", "https://index.invalid:1/a%2Bb.whl"),
+        ('https://index.invalid/é"\n.whl', "https://index.invalid/%C3%A9%22.whl"),
+        ("file:///wheels/a+b~1.whl", "file:///wheels/a+b~1.whl"),
+    ],
+)
+def test_without_secrets(url: str, kept: str) -> None:
+    assert without_secrets(url) == kept
 
 
 @pytest.mark.parametrize(
