@@ -113,3 +113,9 @@ def lock(session: nox.Session) -> None:
 def benchmark(session: nox.Session) -> None:
     """The speed comparison with the peers: see benchmarks/README.md."""
     run(session, "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """What poetry, pdm, pipenv, uv and pip-tools install of a lock against what is predicted: `-- --help`."""
+    run(session, "conformance/run.py", *session.posargs)

@@ -13,13 +13,16 @@ from http import HTTPStatus
 from io import FileIO
 from typing import TYPE_CHECKING
 
-from lockproof.errors import HashMismatchError, NotFetchedError, UnavailableError
+from lockproof.errors import HashMismatchError, LockError, NotFetchedError, UnavailableError
+from lockproof.locks import INSTALLABLE_ADVICE, wheel_name
 from lockproof.session import StatusError, TruncatedError, reason_of
 from lockproof.urls import path_of, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from packaging.tags import Tag
 
     from lockproof.artifacts import Artifact
     from lockproof.index import Index
@@ -98,7 +101,10 @@ class _Fetch:
         raise self._unavailable()
 
     def _sources(self) -> Iterator[str]:
-        """The lock's URLs, then those that the index has for the hash, asked only when it's their turn."""
+        """The lock's URLs, then those that the index has for the hash, asked only when it's their turn.
+
+        Raises LockError when the index knows the hash as another file's: the lock made its name up.
+        """
         artifact = self._artifact
         yield from artifact.urls
         try:
@@ -107,6 +113,14 @@ class _Fetch:
             if not self._index.is_offline:
                 self._failures.append(f"{error.what}: {error.why}")
             return
+        named = [file.filename for file in files if file.sha256 == artifact.sha256]
+        if named and _tags_of(artifact.filename) not in map(_tags_of, named):
+            raise LockError(
+                f"the lock gives {artifact.filename} the hash of {named[0]}",
+                where=artifact.where,
+                why="the name says what a wheel is for, and only wheels are installed as they are",
+                remedy=f"Make the lock again with the index's names. {INSTALLABLE_ADVICE}",
+            )
         for file in files:
             same = file.sha256 == artifact.sha256 or (not file.sha256 and file.filename == artifact.filename)
             if same and file.url not in artifact.urls:
@@ -300,3 +314,8 @@ def _disk_errors(folder: Path) -> Iterator[None]:
             why=reason_of(error),
             remedy="Free some space." if full else "Make it writable, or choose another folder.",
         ) from error
+
+
+def _tags_of(filename: str) -> frozenset[Tag] | None:
+    name = wheel_name(filename)
+    return name.tags if name else None

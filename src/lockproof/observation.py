@@ -171,8 +171,8 @@ class _Observation:
     def _check_installer_file(self, path: str, name: str) -> None:
         logical = self.layout.logical(path)
         text = text_of(self.tree, path)
-        if name == "INSTALLER" and not re.fullmatch(r"[\w.+-]{1,64}\s*", text):
-            self._find("installer-file", logical, "is not one word")
+        if name == "INSTALLER" and not re.fullmatch(r"[\w.+-]{1,64}( [\w.+-]{1,64})?\s*", text):
+            self._find("installer-file", logical, "is not a tool's name, or its name and version")
         elif name == "REQUESTED" and text.strip():
             self._find("installer-file", logical, "is not empty")
         elif name in _ORIGIN_FILES:

@@ -14,7 +14,7 @@ import pytest
 from lockproof import download
 from lockproof.artifacts import Artifact
 from lockproof.download import Downloader
-from lockproof.errors import HashMismatchError, UnavailableError
+from lockproof.errors import HashMismatchError, LockError, UnavailableError
 from lockproof.index import Index
 from lockproof.pipconfig import IndexConfig
 from support.loopback import Fault, LoopbackIndex, serve
@@ -222,6 +222,16 @@ def test_the_index_knows_the_hash_under_another_name(server: LoopbackIndex, stor
     server.options.statuses[f"/files/{WHEEL}"] = 404
     assert Client(store, server.url).fetch(locked(server.file_url(WHEEL))) == BODY
     assert server.paths_asked()[-1] == "/files/demo-1.0-1-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("filename", ["demo-1.0.tar.gz", "demo-1.0-cp311-cp311-win_amd64.whl"])
+def test_a_name_that_the_lock_made_up_for_a_hash_is_refused(server: LoopbackIndex, store: Path, filename: str) -> None:
+    (server.folder / WHEEL).rename(server.folder / filename)
+    client = Client(store, server.url)
+    with pytest.raises(LockError) as raised:
+        client.fetch(locked(server.file_url(WHEEL)))
+    assert raised.value.what == f"the lock gives {WHEEL} the hash of {filename}"
+    assert client.left == []
 
 
 def test_an_index_without_hashes_is_matched_by_name(server: LoopbackIndex, store: Path) -> None:

@@ -551,7 +551,7 @@ CASES = {
     "a world-writable module": Case(tamper=chmod("SITE/demo/core.py", 0o666), findings=[("mode", CORE)]),
     # ---- what is left out of the lines
     "an odd INSTALLER": Case(
-        tamper=write("SITE/demo-1.0.dist-info/INSTALLER", "two words\n"),
+        tamper=write("SITE/demo-1.0.dist-info/INSTALLER", "three words long\n"),
         findings=[("installer-file", f"{INFO}/INSTALLER"), ("record-hash", f"{INFO}/INSTALLER")],
     ),
     "REQUESTED with text": Case(

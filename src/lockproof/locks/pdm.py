@@ -108,9 +108,9 @@ def _version_notes(metadata: Entry, shown: str) -> list[str]:
 
 def _inherited(entries: Sequence[Entry], known: PdmProject) -> list[Item]:
     items, problems = [], []
-    plain = {(entry.values.get("name"), entry.values.get("version")) for entry in entries if _is_plain(entry)}
+    plain = {_pinned(entry) for entry in entries if not entry.values.get("extras")}
     for entry in entries:
-        if not _is_plain(entry) and (entry.values.get("name"), entry.values.get("version")) in plain:
+        if entry.values.get("extras") and _pinned(entry) in plain:
             continue  # the same files under an extra's name; the plain entry is wanted wherever this one is
         try:
             name = entry.name()
@@ -123,8 +123,8 @@ def _inherited(entries: Sequence[Entry], known: PdmProject) -> list[Item]:
     return items
 
 
-def _is_plain(entry: Entry) -> bool:
-    return not entry.values.get("extras")
+def _pinned(entry: Entry) -> str:
+    return f"{entry.values.get('name')}=={entry.values.get('version')}"
 
 
 def _condition(entry: Entry, known: PdmProject) -> str:

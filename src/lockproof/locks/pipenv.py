@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockproof.digests import is_sha256
@@ -127,38 +128,49 @@ def _key(text: str, key: str, start: int) -> int:
     return match.start() if match else start
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Locked:
     """A pin in one category; `condition` leaves the category out."""
 
-    __slots__ = ("condition", "entry", "group", "hashes", "name", "version")
-
-    def __init__(self, entry: Entry, group: str, condition: str, hashes: tuple[str, ...]) -> None:
-        self.entry, self.group, self.condition, self.hashes = entry, group, condition, hashes
-        self.name, self.version = entry.name(), _version(entry)
-
-
-def _version(entry: Entry) -> str:
-    match = _PIN.fullmatch(entry.text("version"))
-    if match is None:
-        raise entry.error(
-            f"{entry.name()} is not pinned with ==", why="only one version with a sha256 names exact files"
-        )
-    return str(Entry(values={"version": match[1]}, where=entry.where, remedy=entry.remedy).version())
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+    group: str
+    condition: str
+    entry: Entry
 
 
 def _entry(entry: Entry, group: str) -> _Locked | RefusedPin | None:
-    """An entry as a pin or a refusal; None for the project itself."""
-    condition = _condition(entry, group)
-    source = next((key for key in _SOURCES if key in entry.values), "")
+    """An entry as a pin or a refusal; None for the project itself.
+
+    An entry for another platform can be without version and hashes: pipenv doesn't resolve what it can't install.
+    """
+    name, condition = entry.name(), _condition(entry, group)
     if entry.values.get("path") in {".", "./"}:
         return None
-    if source or entry.values.get("editable") or entry.values.get("no_binary"):
-        kind = source or ("editable" if entry.values.get("editable") else "no_binary")
-        why = _SOURCES.get(kind, "what is built from source has no hash in the lock")
-        error = entry.error(f"{entry.name()} is locked as `{kind}`", why=why, remedy=INSTALLABLE_ADVICE)
-        asked = all_of(in_group(group) if group else "", condition)
-        return RefusedPin(name=entry.name(), marker=entry.marker(asked) if asked else None, error=error)
-    return _Locked(entry, group, condition, _hashes(entry))
+    hashes = _hashes(entry)
+    version = _PIN.fullmatch(entry.text("version", ""))
+    error = _source_error(entry, name)
+    if error is None and version is None:
+        why = "only one version with a sha256 names exact files"
+        error = entry.error(f"{name} is not pinned with ==", why=why)
+    if error is None and not hashes:
+        error = entry.error(f"{name} has no sha256", why="without one any file could take its place")
+    if error is None and version is not None:
+        normal = str(Entry(values={"version": version[1]}, where=entry.where, remedy=entry.remedy).version())
+        return _Locked(name=name, version=normal, hashes=hashes, group=group, condition=condition, entry=entry)
+    assert error is not None
+    asked = all_of(in_group(group) if group else "", condition)
+    return RefusedPin(name=name, marker=entry.marker(asked) if asked else None, error=error)
+
+
+def _source_error(entry: Entry, name: str) -> LockError | None:
+    """Why an entry that isn't a release in an index can't be had as a file."""
+    kind = next((key for key in (*_SOURCES, "editable", "no_binary") if entry.values.get(key)), "")
+    if not kind:
+        return None
+    why = _SOURCES.get(kind, "what is built from source has no hash in the lock")
+    return entry.error(f"{name} is locked as `{kind}`", why=why, remedy=INSTALLABLE_ADVICE)
 
 
 def _condition(entry: Entry, group: str) -> str:
@@ -172,19 +184,14 @@ def _condition(entry: Entry, group: str) -> str:
 
 
 def _hashes(entry: Entry) -> tuple[str, ...]:
+    """The sha256 of an entry; others are left out."""
     found: dict[str, None] = {}
-    others = set()
     for written in entry.texts("hashes"):
         algorithm, _, digest = written.partition(":")
         if algorithm == "sha256" and not is_sha256(digest.lower()):
             raise entry.error(f"{entry.name()} has a hash that is no sha256", why="64 hexadecimal digits were expected")
         if algorithm == "sha256":
             found[digest.lower()] = None
-        else:
-            others.add(algorithm)
-    if not found:
-        why = f"it has {', '.join(sorted(others))}" if others else "without a hash any file could take its place"
-        raise entry.error(f"{entry.name()} has no sha256", why=why)
     return tuple(found)
 
 
