@@ -147,8 +147,8 @@ class Bench:
 def _configured_index() -> str:
     """The first index that pip would ask."""
     sys.path.insert(0, str(SOURCES))
-    from lockproof.index import default_index_url
-    from lockproof.pipconfig import DEFAULT_INDEX, read_index_config
+    from lockproof.indexes.index import default_index_url
+    from lockproof.indexes.pipconfig import DEFAULT_INDEX, read_index_config
 
     url = read_index_config(os.environ, Path.cwd()).index_urls[0]
     return default_index_url() if url == DEFAULT_INDEX else url
@@ -239,8 +239,8 @@ def _copier(files: Mapping[str, Path], tool: str, bench: Bench) -> Callable[[Pat
 
 def _with_reachable_files(lock: str, index: str) -> str:
     """A uv.lock with the URLs that the configured index has for the same hashes."""
-    from lockproof.index import Index
-    from lockproof.pipconfig import read_index_config
+    from lockproof.indexes.index import Index
+    from lockproof.indexes.pipconfig import read_index_config
 
     wanted: dict[tuple[str, str], set[str]] = {}
     for block in lock.split("[[package]]")[1:]:

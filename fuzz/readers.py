@@ -17,7 +17,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["lockproof.locks", "lockproof.plan"]):
+with atheris.instrument_imports(include=["lockproof.locks", "lockproof.locks.plan"]):
     from hypothesis import given, settings
 
     from property.test_lock_readers import rebuilt

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lockproof import __version__
 from lockproof.errors import LockproofError, ProblemsError
-from lockproof.lockoptions import Repeated, add_lock_options
+from lockproof.relocking.lockoptions import Repeated, add_lock_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,25 +8,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockproof.environments.workspace import Workspace
 from lockproof.errors import LockproofError, UsageError
-from lockproof.store import Store
-from lockproof.workspace import Workspace
+from lockproof.wheels.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lockproof.artifacts import Plan
-    from lockproof.building import Requirements, Workshop
-    from lockproof.dependencies import Dependencies
-    from lockproof.download import Downloader
-    from lockproof.index import Index
-    from lockproof.interpreters import Discovery, Interpreter
-    from lockproof.lockfile import LoadedLock
+    from lockproof.build.building import Requirements, Workshop
+    from lockproof.build.package import Packager
+    from lockproof.cells.matrix import Cell, Spec
+    from lockproof.indexes.download import Downloader
+    from lockproof.indexes.index import Index
     from lockproof.locks import IndexOptions, Lock
-    from lockproof.matrix import Cell, Spec
-    from lockproof.package import Packager
-    from lockproof.preparation import Build, Fetching, Job
-    from lockproof.process import Processes
+    from lockproof.locks.artifacts import Plan
+    from lockproof.locks.lockfile import LoadedLock
+    from lockproof.proof.dependencies import Dependencies
+    from lockproof.pythons.interpreters import Discovery, Interpreter
+    from lockproof.running.preparation import Build, Fetching, Job
+    from lockproof.running.process import Processes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,28 +68,28 @@ class Project:
     @cached_property
     def discovery(self) -> Discovery:
         """Where interpreters are looked for."""
-        from lockproof.interpreters import Discovery
+        from lockproof.pythons.interpreters import Discovery
 
         return Discovery(environ=self.environ, cache=self.places.cache / "interpreters")
 
     @cached_property
     def spec(self) -> Spec:
         """What matrix.yaml says; raises MatrixError with all that is wrong in it."""
-        from lockproof.documents import load_matrix
+        from lockproof.cells.documents import load_matrix
 
         return load_matrix(self.matrix_path, shown_as=self.places.matrix)
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """All cells of the matrix, on this host."""
-        from lockproof.matrix import expand
-        from lockproof.probing import host_platform
+        from lockproof.cells.matrix import expand
+        from lockproof.pythons.probing import host_platform
 
         return expand(self.spec, host_platform())
 
     def select(self, patterns: Sequence[str]) -> tuple[Cell, ...]:
         """The cells that ids or globs name, all of them by default; UsageError for a pattern that names none."""
-        from lockproof.matrix import select
+        from lockproof.cells.matrix import select
 
         return select(self.cells, patterns)
 
@@ -105,7 +105,7 @@ class Project:
 
     def load_lock(self, path: Path, cells: Sequence[Cell]) -> LoadedLock:
         """The lock in any file, as complete as some cells need it."""
-        from lockproof.lockfile import load_lock
+        from lockproof.locks.lockfile import load_lock
 
         return load_lock(
             path,
@@ -118,8 +118,8 @@ class Project:
 
     def index(self, options: IndexOptions | None = None) -> Index:
         """The user's own index, with the options that the lock adds."""
-        from lockproof.index import Index
-        from lockproof.pipconfig import read_index_config
+        from lockproof.indexes.index import Index
+        from lockproof.indexes.pipconfig import read_index_config
 
         if options not in self._indexes:
             config = replace(read_index_config(self.environ, self.root), offline=self.offline)
@@ -135,13 +135,13 @@ class Project:
         return self._indexes[options]
 
     def _make_downloader(self) -> Downloader:
-        from lockproof.download import Downloader
+        from lockproof.indexes.download import Downloader
 
         return Downloader(self.index(self.lock.options))
 
     def plans(self, cells: Sequence[Cell]) -> tuple[Plan, ...]:
         """One plan a cell; raises all that is wrong with the lock for any of them."""
-        from lockproof.plan import plan_cells
+        from lockproof.locks.plan import plan_cells
 
         self.lock, missing = self.load_lock(self.lock_path, cells)
         plans = plan_cells(self.lock, cells, missing)
@@ -157,9 +157,9 @@ class Project:
         """
         if not cells:
             return None
-        from lockproof.building import Requirements  # few projects build
-        from lockproof.buildkeys import WHEELS_ONLY
-        from lockproof.plan import plan_cells
+        from lockproof.build.building import Requirements  # few projects build
+        from lockproof.cells.buildkeys import WHEELS_ONLY
+        from lockproof.locks.plan import plan_cells
 
         named = self.spec.build_lock
         if named is None:
@@ -184,9 +184,9 @@ class Project:
         """What builds the sdists of the cells last planned, None without any; `check` and `save`: see `Builder`."""
         if self._build_requirements is None:
             return None
-        from lockproof.building import Builder  # few projects build
-        from lockproof.keptbuilds import FILENAME
-        from lockproof.keptfile import KeptFile
+        from lockproof.build.building import Builder  # few projects build
+        from lockproof.build.keptbuilds import FILENAME
+        from lockproof.build.keptfile import KeptFile
 
         known = [(package.name, str(package.version)) for package in self.lock.pylock.packages]
         locked = known if self.lock.selections is None else None
@@ -202,8 +202,8 @@ class Project:
         return builder.built
 
     def _workshop(self, processes: Processes | None) -> Workshop:
-        from lockproof.building import Workshop  # few projects build
-        from lockproof.process import Processes
+        from lockproof.build.building import Workshop  # few projects build
+        from lockproof.running.process import Processes
 
         return Workshop(
             cache=self.places.cache,
@@ -214,20 +214,20 @@ class Project:
 
     def interpreters(self, cells: Sequence[Cell]) -> dict[str, Interpreter | LockproofError]:
         """The interpreter of each exact Python that the cells need here, or why there is none."""
-        from lockproof.preparation import find_interpreters
+        from lockproof.running.preparation import find_interpreters
 
         return find_interpreters(cells, self.discovery)
 
     def fetching(self, told: Callable[[int, int, int], None]) -> Fetching:
         """What brings wheels into the store."""
-        from lockproof.preparation import Fetching
+        from lockproof.running.preparation import Fetching
 
         return Fetching(self.store, self._make_downloader, told)
 
     def without_lock(self, told: Callable[[int, int, int], None]) -> tuple[Index, Fetching]:
         """The user's own index, and what brings wheels from it into the store; neither matrix nor lock is read."""
-        from lockproof.download import Downloader
-        from lockproof.preparation import Fetching
+        from lockproof.indexes.download import Downloader
+        from lockproof.running.preparation import Fetching
 
         index = self.index()
         return index, Fetching(self.store, lambda: Downloader(index), told)
@@ -235,7 +235,7 @@ class Project:
     @cached_property
     def dependencies(self) -> Dependencies:
         """What checks that the distributions of a cell have all that they require."""
-        from lockproof.dependencies import Dependencies
+        from lockproof.proof.dependencies import Dependencies
 
         return Dependencies(self.places.cache / "closures")
 
@@ -245,7 +245,7 @@ class Project:
         """What builds the project for the cells last planned; None where none of them installs it."""
         if self._build_requirements is None:
             return None
-        from lockproof.package import Packager  # few projects build
+        from lockproof.build.package import Packager  # few projects build
 
         return Packager(
             self.root,
@@ -262,8 +262,8 @@ class Project:
         self, cells: Sequence[Cell], told: Callable[[int, int, int], None], note: Callable[[str], None]
     ) -> list[Job]:
         """The predicted cells, wheels fetched; a missing interpreter leaves its layer out. Raises the first error."""
-        from lockproof.preparation import make_job
-        from lockproof.process import Processes
+        from lockproof.running.preparation import make_job
+        from lockproof.running.process import Processes
 
         plans = self.plans(cells)
         interpreters = self.interpreters(cells)

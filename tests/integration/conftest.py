@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.interpreters import Discovery, known_interpreters
+from lockproof.pythons.interpreters import Discovery, known_interpreters
 from support.loopback import LoopbackIndex
 from support.projects import Project, make_project
 

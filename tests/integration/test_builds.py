@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.artifacts import Artifact
-from lockproof.builds import Bench, Source, built_wheel
+from lockproof.build.builds import Bench, Source, built_wheel
+from lockproof.build.sdists import sdist_source
 from lockproof.errors import LockError, LockproofError, UnavailableError
-from lockproof.interpreters import Discovery, find_interpreter
-from lockproof.process import Processes
-from lockproof.sdists import sdist_source
-from lockproof.store import Store
+from lockproof.locks.artifacts import Artifact
+from lockproof.pythons.interpreters import Discovery, find_interpreter
+from lockproof.running.process import Processes
+from lockproof.wheels.store import Store
 from support.builds import setuptools_wheel, stored
 from support.sdists import MTIME, extension_files, make_sdist, pure_files
 from support.wheels import make_wheel, sha256_of
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lockproof.interpreters import Interpreter
-    from lockproof.store import StoreEntry
+    from lockproof.pythons.interpreters import Interpreter
+    from lockproof.wheels.store import StoreEntry
 
 pytestmark = pytest.mark.integration
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof.environments.installers import find_tool
 from lockproof.errors import UnavailableError
-from lockproof.installers import find_tool
 from support.projects import Project, make_project
 from support.reports import findings_of, is_right
 from support.wheels import make_wheel

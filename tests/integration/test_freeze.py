@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof.environments.installers import find_tool
 from lockproof.errors import UnavailableError
-from lockproof.installers import find_tool
 from lockproof.locks.pylock import read_pylock
 from support.loopback import Fault
 from support.realworld import LOCK, make_real_project, patiently, pythons_of_the_lock

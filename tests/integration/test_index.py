@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.artifacts import Artifact
-from lockproof.download import Downloader
 from lockproof.errors import UnavailableError
-from lockproof.index import Index, default_index_url
-from lockproof.pipconfig import IndexConfig
-from lockproof.simpleapi import IndexFile
+from lockproof.indexes.download import Downloader
+from lockproof.indexes.index import Index, default_index_url
+from lockproof.indexes.pipconfig import IndexConfig
+from lockproof.indexes.simpleapi import IndexFile
+from lockproof.locks.artifacts import Artifact
 from support.loopback import Fault, LoopbackIndex, Options, serve
 from support.proxy import serve_proxy
 

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.artifacts import Artifact
 from lockproof.digests import record_hash
-from lockproof.errors import UnavailableError
-from lockproof.installers import (
+from lockproof.environments.installers import (
     CompletedText,
     ToolVersion,
     find_tool,
@@ -25,7 +23,9 @@ from lockproof.installers import (
     install_with_uv,
     run_command,
 )
-from lockproof.launchers import Launcher, RewrittenScript, parse_script
+from lockproof.errors import UnavailableError
+from lockproof.locks.artifacts import Artifact
+from lockproof.wheels.launchers import Launcher, RewrittenScript, parse_script
 from support.wheels import make_wheel, sha256_of
 
 if TYPE_CHECKING:

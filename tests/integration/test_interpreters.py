@@ -8,9 +8,9 @@ import packaging
 import pytest
 
 from lockproof.errors import UnavailableError
-from lockproof.interpreters import Discovery, find_interpreter, identify, known_interpreters
-from lockproof.platforms import compatible_tags, marker_environment, parse_python
-from lockproof.probing import Probe
+from lockproof.pythons.interpreters import Discovery, find_interpreter, identify, known_interpreters
+from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python
+from lockproof.pythons.probing import Probe
 
 pytestmark = pytest.mark.integration
 

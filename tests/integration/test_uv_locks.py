@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.installers import find_tool
-from lockproof.lockfile import load_lock
-from lockproof.plan import plan_cells
+from lockproof.environments.installers import find_tool
+from lockproof.locks.lockfile import load_lock
+from lockproof.locks.plan import plan_cells
 from support.lockdata import FakeIndex, cell
 from support.loopback import LoopbackIndex
 from support.projects import Project, files_below

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockproof.closure import Needs, check_closure, reached
-from lockproof.platforms import marker_environment, parse_platform, parse_python
+from lockproof.proof.closure import Needs, check_closure, reached
+from lockproof.pythons.platforms import marker_environment, parse_platform, parse_python
 
 ENVIRONMENT = {
     name: str(value)

@@ -8,11 +8,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockproof.documents import load_yaml
+from lockproof.cells.documents import load_yaml
 from lockproof.errors import MatrixError
 
 if TYPE_CHECKING:
-    from lockproof.trees import KeyPath, Value
+    from lockproof.cells.trees import KeyPath, Value
 
 texts = st.text(st.characters(codec="utf-8"), max_size=10)
 scalars = st.booleans() | st.integers(-(10**18), 10**18) | st.floats(allow_nan=False) | texts

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lockproof.errors import UsageError
-from lockproof.fingerprint import (
+from lockproof.proof.fingerprint import (
     Distribution,
     FileFact,
     Finding,

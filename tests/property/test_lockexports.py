@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
-from lockproof.lockexports import specialised, to_pylock, to_requirements, toml_text
 from lockproof.locks import sha256_of
 from lockproof.locks.matching import to_pylock as normal_form
+from lockproof.locks.plan import plan_cells
 from lockproof.locks.pylock import read_pylock
 from lockproof.locks.requirements import parse_requirements
-from lockproof.plan import plan_cells
+from lockproof.relocking.lockexports import specialised, to_pylock, to_requirements, toml_text
 from support.lockdata import DATA, FOLDER, HEAD, cell, listed, package, pylock
 
 if TYPE_CHECKING:
-    from lockproof.artifacts import Plan
     from lockproof.locks import Lock
+    from lockproof.locks.artifacts import Plan
 
 CELLS = [
     cell(python, platform)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from packaging.pylock import PackageWheel, PylockSelectError
 
 from lockproof.errors import LockError, ProblemsError
-from lockproof.lockfile import detect_format
+from lockproof.locks.lockfile import detect_format
+from lockproof.locks.plan import plan_cells
 from lockproof.locks.pylock import entry_lines, read_pylock
 from lockproof.locks.requirements import RequirementsFile, parse_requirements
-from lockproof.plan import plan_cells
-from lockproof.platforms import compatible_tags, marker_environment, parse_python
+from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python
 from support.lockdata import DATA, FOLDER, cell, hex_of, package, pylock
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockproof.compare import attributed
-from lockproof.entryfiles import manifest_from_json, manifest_to_json
-from lockproof.manifest import check_member_name
-from lockproof.store import Store
+from lockproof.proof.compare import attributed
+from lockproof.wheels.entryfiles import manifest_from_json, manifest_to_json
+from lockproof.wheels.manifest import check_member_name
+from lockproof.wheels.store import Store
 from support.environments import make, observed, predicted, stored
 from support.wheels import make_wheel
 

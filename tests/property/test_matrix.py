@@ -11,11 +11,12 @@ from fnmatch import fnmatchcase
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockproof.config import read_matrix
+from lockproof.cells.config import read_matrix
+from lockproof.cells.matrix import Axis, Cell, Exclude, Settings, Spec, expand, select
+from lockproof.cells.posargs import substitute_posargs
+from lockproof.cells.trees import Document, Node, Value
 from lockproof.errors import MatrixError, UsageError
-from lockproof.matrix import Axis, Cell, Exclude, Settings, Spec, expand, select, substitute_posargs
-from lockproof.platforms import Platform
-from lockproof.trees import Document, Node, Value
+from lockproof.pythons.platforms import Platform
 
 HOST = Platform(os="linux", machine="x86_64", libc="glibc", version=(2, 36))
 PLATFORMS = (

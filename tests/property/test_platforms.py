@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.version import Version
 
-from lockproof.platforms import (
+from lockproof.pythons.platforms import (
     LINUX_MACHINES,
     MACOS_MACHINES,
     WINDOWS_MACHINES,

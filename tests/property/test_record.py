@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockproof.digests import hex_of_record_hash, is_sha256, record_hash, sha256_hex
-from lockproof.entryfiles import INSTALLER, quoted, static_record
-from lockproof.manifest import LandingFile, Manifest, parse_record
+from lockproof.wheels.entryfiles import INSTALLER, quoted, static_record
+from lockproof.wheels.manifest import LandingFile, Manifest, parse_record
 
 _SIGNS = st.sampled_from("\n\r \t,\"';#=\x1b\udc80\udcffé\u2028\U0001f40d/.ab")
 _PATHS = st.text(_SIGNS, min_size=1, max_size=10)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from lockproof.errors import LockError, ProblemsError
 from lockproof.locks import Selection
+from lockproof.locks.plan import plan_cells
 from lockproof.locks.uvexport import Export, Names, lock_of_exports
 from lockproof.locks.uvlock import parse_uv_lock
-from lockproof.plan import plan_cells
 from support.lockdata import FOLDER, cell, hex_of
 
 LINES = st.sampled_from(

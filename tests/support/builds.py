@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
-from lockproof.artifacts import Artifact
+from lockproof.locks.artifacts import Artifact
 from support.wheels import sha256_of
 
 if TYPE_CHECKING:
-    from lockproof.store import Store, StoreEntry
+    from lockproof.wheels.store import Store, StoreEntry
 
 FIRST_WITH_BDIST_WHEEL = 70  # the major version since which setuptools needs no `wheel`
 

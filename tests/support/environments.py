@@ -11,20 +11,20 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockproof.artifacts import Artifact
-from lockproof.compare import Proof, prove
-from lockproof.environment import Order, make_environments
-from lockproof.inspection import Inspection, inspect_environment
-from lockproof.interpreters import Discovery, Interpreter, identify
-from lockproof.layout import Layout, layout_for
-from lockproof.prediction import predict
+from lockproof.environments.environment import Order, make_environments
+from lockproof.locks.artifacts import Artifact
+from lockproof.proof.compare import Proof, prove
+from lockproof.proof.inspection import Inspection, inspect_environment
+from lockproof.proof.prediction import predict
+from lockproof.pythons.interpreters import Discovery, Interpreter, identify
+from lockproof.pythons.layout import Layout, layout_for
 from support.wheels import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockproof.fingerprint import Fingerprint
-    from lockproof.store import Known, Store, StoreEntry
+    from lockproof.proof.fingerprint import Fingerprint
+    from lockproof.wheels.store import Known, Store, StoreEntry
 
 
 @cache

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from lockproof.cells.matrix import Cell
 from lockproof.locks.pylock import read_pylock
-from lockproof.matrix import Cell
-from lockproof.platforms import parse_platform
+from lockproof.pythons.platforms import parse_platform
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -8,10 +8,10 @@ from lockproof.errors import LockError, LockproofError, ProblemsError
 from lockproof.locks.matching import to_pylock
 from lockproof.locks.pdm import read_pdm
 from lockproof.locks.pipenv import read_pipfile
+from lockproof.locks.plan import plan_cells
 from lockproof.locks.poetry import read_poetry
 from lockproof.locks.pylock import read_pylock
 from lockproof.locks.requirements import parse_requirements
-from lockproof.plan import plan_cells
 from support.lockdata import DATA, FOLDER, cell, listed
 
 if TYPE_CHECKING:

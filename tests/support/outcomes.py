@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lockproof.compare import prove
-from lockproof.fingerprint import (
+from lockproof.proof.compare import prove
+from lockproof.proof.fingerprint import (
     Distribution,
     FileFact,
     Finding,
@@ -13,7 +13,7 @@ from lockproof.fingerprint import (
     set_digest,
     startup_digest,
 )
-from lockproof.outcomes import CommandResult, Outcome
+from lockproof.running.outcomes import CommandResult, Outcome
 from support.lockdata import cell
 
 ESCAPE = "\x1b[31mred\x1b[0m\r\n\u202e"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from lockproof.buildfiles import digests_of_build
 from lockproof.digests import digest_of_lines
 from lockproof.errors import UnavailableError
-from lockproof.knownfiles import KnownFiles
-from lockproof.platforms import Platform
-from lockproof.probing import Probe
+from lockproof.pythons.buildfiles import digests_of_build
+from lockproof.pythons.knownfiles import KnownFiles
+from lockproof.pythons.platforms import Platform
+from lockproof.pythons.probing import Probe
 
 
 def sha(data: bytes) -> str:
@@ -192,7 +192,7 @@ def test_only_what_changed_is_read_again(build: Path, tmp_path: Path, monkeypatc
         read.append(path)
         return sha(Path(path).read_bytes())
 
-    monkeypatch.setattr("lockproof.knownfiles.sha256_of_file", remember)
+    monkeypatch.setattr("lockproof.pythons.knownfiles.sha256_of_file", remember)
     after = digests_of_build(probe_of(build), memo())
     assert read == [str(build / "lib/python3.12/os.py")]
     assert [part for part in before if before[part] != after[part]] == ["stdlib"]

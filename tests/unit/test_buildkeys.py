@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from lockproof.buildkeys import ANY, NEVER, BuildLock, may_build, unbuilt_error, unknown_builds
-from lockproof.config import read_matrix
-from lockproof.documents import load_yaml
-from lockproof.matrix import Settings, Spec
+from lockproof.cells.buildkeys import ANY, NEVER, BuildLock, may_build, unbuilt_error, unknown_builds
+from lockproof.cells.config import read_matrix
+from lockproof.cells.documents import load_yaml
+from lockproof.cells.matrix import Settings, Spec
 
 HEAD = 'version: 1\nlock: pylock.toml\npython: ["3.12.1"]\n'
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from lockproof.buildsystem import LEGACY_BACKEND, BuildSystem, check_requirements, read_build_system
+from lockproof.build.buildsystem import LEGACY_BACKEND, BuildSystem, check_requirements, read_build_system
 from lockproof.errors import LockError
-from lockproof.platforms import parse_platform, parse_python
+from lockproof.pythons.platforms import parse_platform, parse_python
 
 SETUPTOOLS = BuildSystem(requires=("setuptools>=40.8.0",), backend=LEGACY_BACKEND)
 

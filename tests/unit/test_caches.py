@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.caches import keep, kept
+from lockproof.locks.caches import keep, kept
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lockproof.closure import Needs, check_closure, closure_notes, reached, read_needs
-from lockproof.fingerprint import Finding
-from lockproof.manifest import Manifest
-from lockproof.platforms import marker_environment, parse_platform, parse_python
+from lockproof.proof.closure import Needs, check_closure, closure_notes, reached, read_needs
+from lockproof.proof.fingerprint import Finding
+from lockproof.pythons.platforms import marker_environment, parse_platform, parse_python
+from lockproof.wheels.manifest import Manifest
 
 LINUX = {
     key: str(value) for key, value in marker_environment(parse_python("3.11.7"), parse_platform("linux-x86_64")).items()

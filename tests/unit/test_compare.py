@@ -6,8 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from lockproof.compare import FileDifference, attributed, compare, describe, differing_layers, file_differences, prove
-from lockproof.fingerprint import EDITABLE, LAYERS, FileFact, Finding, Fingerprint
+from lockproof.proof.compare import (
+    FileDifference,
+    attributed,
+    compare,
+    differing_layers,
+    file_differences,
+    prove,
+)
+from lockproof.proof.fingerprint import EDITABLE, LAYERS, FileFact, Finding, Fingerprint, describe
 from support.outcomes import MATCH, fingerprint
 
 CORE = "site/demo/core.py"

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.compiled import changed_compiled, compile_imported, place_compiled
 from lockproof.digests import sha256_hex
-from lockproof.store import Store, StoreEntry
+from lockproof.wheels.compiled import changed_compiled, compile_imported, place_compiled
+from lockproof.wheels.store import Store, StoreEntry
 from support.environments import make, running, stored
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from lockproof.compiled import Placed
+    from lockproof.wheels.compiled import Placed
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="environments of this platform are laid out otherwise")
 ENDING = f".{sys.implementation.cache_tag}.pyc"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lockproof.config import read_matrix
-from lockproof.documents import load_yaml
+from lockproof.cells.config import read_matrix
+from lockproof.cells.documents import load_yaml
+from lockproof.cells.matrix import Axis, Exclude, Include, Settings, Spec
 from lockproof.errors import MatrixError
-from lockproof.matrix import Axis, Exclude, Include, Settings, Spec
-from lockproof.platforms import Platform
+from lockproof.pythons.platforms import Platform
 
 MUSL = Platform(os="linux", machine="aarch64", libc="musl", version=(1, 2))
 MAC = Platform(os="macos", machine="arm64", version=(13, 0))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.credentials import Credentials
+from lockproof.indexes.credentials import Credentials
 
 if TYPE_CHECKING:
     from pathlib import Path

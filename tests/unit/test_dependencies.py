@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockproof.artifacts import Plan
-from lockproof.dependencies import Dependencies
-from lockproof.preparation import InstalledProject, Job
-from lockproof.projecttree import ProjectTree
-from lockproof.store import Store
+from lockproof.build.projecttree import ProjectTree
+from lockproof.locks.artifacts import Plan
+from lockproof.proof.dependencies import Dependencies
+from lockproof.running.preparation import InstalledProject, Job
+from lockproof.wheels.store import Store
 from support.environments import artifact_of, predicted, stored
 from support.lockdata import cell
 from support.wheels import make_wheel

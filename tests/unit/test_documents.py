@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from lockproof.documents import MAX_BYTES, load_matrix, load_yaml, read_text
+from lockproof.cells.documents import MAX_BYTES, load_matrix, load_yaml, read_text
+from lockproof.cells.matrix import Settings, Spec
+from lockproof.cells.trees import MAX_DEPTH, MAX_NODES
 from lockproof.errors import MatrixError
-from lockproof.matrix import Settings, Spec
-from lockproof.trees import MAX_DEPTH, MAX_NODES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockproof.trees import KeyPath, Value
+    from lockproof.cells.trees import KeyPath, Value
 
 PARSERS = [
     pytest.param(

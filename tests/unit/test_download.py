@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof import download
-from lockproof.artifacts import Artifact
-from lockproof.download import Downloader
 from lockproof.errors import HashMismatchError, LockError, UnavailableError
-from lockproof.index import Index
-from lockproof.pipconfig import IndexConfig
+from lockproof.indexes import download
+from lockproof.indexes.download import Downloader
+from lockproof.indexes.index import Index
+from lockproof.indexes.pipconfig import IndexConfig
+from lockproof.locks.artifacts import Artifact
 from support.loopback import Fault, LoopbackIndex, serve
 
 if TYPE_CHECKING:

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof import linking
 from lockproof.digests import record_hash, sha256_hex
-from lockproof.environment import Order, make_environments, write_script
+from lockproof.environments.environment import Order, make_environments, write_script
 from lockproof.errors import UnavailableError
-from lockproof.linking import usable_mode
-from lockproof.manifest import parse_record
-from lockproof.startup import parse_pyvenv
-from lockproof.store import Store
+from lockproof.wheels import linking
+from lockproof.wheels.linking import usable_mode
+from lockproof.wheels.manifest import parse_record
+from lockproof.wheels.startup import parse_pyvenv
+from lockproof.wheels.store import Store
 from support.environments import app_data, layout, make, observed, predicted, running, stored
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockproof.store import StoreEntry
+    from lockproof.wheels.store import StoreEntry
 
 MODULE = "site/demo/core.py"
 LINKS = ["copy", "hardlink", "symlink"]

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof.environments.installers import CompletedText
 from lockproof.errors import LockError, ProblemsError, UnavailableError
-from lockproof.exports import load_uv_lock
-from lockproof.installers import CompletedText
-from lockproof.plan import plan_cells
+from lockproof.locks.exports import load_uv_lock
+from lockproof.locks.plan import plan_cells
 from support.lockdata import cell, hex_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from lockproof.cells.matrix import Cell
     from lockproof.locks import Lock
-    from lockproof.matrix import Cell
 
 LOCK = f"""version = 1
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from lockproof.errors import UsageError
-from lockproof.fingerprint import (
+from lockproof.proof.fingerprint import (
     Distribution,
     FileFact,
     Finding,

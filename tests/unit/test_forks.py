@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lockproof.forks import Fork, spare_cores
+from lockproof.running.forks import Fork, spare_cores
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks")
 

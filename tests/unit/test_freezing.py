@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from lockproof.errors import HashMismatchError, LockproofError, UnavailableError, UsageError
-from lockproof.freezing import Choice, freeze
-from lockproof.frozen import Frozen, Unproven
-from lockproof.inspection import inspect_environment
-from lockproof.recovery import Change
-from lockproof.simpleapi import IndexFile
-from lockproof.store import Store
+from lockproof.freeze.freezing import Choice, freeze
+from lockproof.freeze.frozen import Frozen, Unproven
+from lockproof.freeze.recovery import Change
+from lockproof.indexes.simpleapi import IndexFile
+from lockproof.proof.inspection import inspect_environment
+from lockproof.wheels.store import Store
 from support.environments import artifact_of, bring, inspect, make, running, stored
 from support.wheels import make_wheel, sha256_of
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from lockproof.artifacts import Artifact
-    from lockproof.index import Index
-    from lockproof.preparation import Fetching
-    from lockproof.store import StoreEntry
+    from lockproof.indexes.index import Index
+    from lockproof.locks.artifacts import Artifact
+    from lockproof.running.preparation import Fetching
+    from lockproof.wheels.store import StoreEntry
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from lockproof.frozen import (
+from lockproof.freeze.frozen import (
     Frozen,
     Proven,
     ProvenFile,
@@ -18,11 +18,11 @@ from lockproof.frozen import (
     pylock_lines,
     requirements_lines,
 )
+from lockproof.freeze.recovery import Change
+from lockproof.locks.plan import plan_cells
 from lockproof.locks.pylock import read_pylock
 from lockproof.locks.requirements import parse_requirements
-from lockproof.plan import plan_cells
-from lockproof.platforms import parse_platform, parse_python
-from lockproof.recovery import Change
+from lockproof.pythons.platforms import parse_platform, parse_python
 from lockproof.reporters.frozen import frozen_text
 from support.lockdata import cell
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.errors import UnavailableError
-from lockproof.index import Index
-from lockproof.pipconfig import IndexConfig
-from lockproof.simpleapi import IndexFile
+from lockproof.indexes.index import Index
+from lockproof.indexes.pipconfig import IndexConfig
+from lockproof.indexes.simpleapi import IndexFile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.compare import prove
 from lockproof.digests import record_hash, sha256_hex
-from lockproof.environment import Order, make_environments, make_skeleton
+from lockproof.environments.environment import Order, make_environments, make_skeleton
+from lockproof.environments.installers import find_tool, install
 from lockproof.errors import UnavailableError, UsageError
-from lockproof.fingerprint import from_json, to_json
-from lockproof.installers import find_tool, install
-from lockproof.store import Store
+from lockproof.proof.compare import prove
+from lockproof.proof.fingerprint import from_json, to_json
+from lockproof.wheels.store import Store
 from support.environments import (
     Made,
     app_data,
@@ -42,7 +42,7 @@ from support.wheels import make_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lockproof.store import Known
+    from lockproof.wheels.store import Known
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="environments of this platform are laid out otherwise")
 CORE = "site/demo/core.py"

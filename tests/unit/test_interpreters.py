@@ -9,7 +9,7 @@ import pytest
 
 from lockproof.digests import digest_of_lines
 from lockproof.errors import UnavailableError, UsageError
-from lockproof.interpreters import (
+from lockproof.pythons.interpreters import (
     Discovery,
     Interpreter,
     base_executable,
@@ -18,8 +18,8 @@ from lockproof.interpreters import (
     identify,
     known_interpreters,
 )
-from lockproof.platforms import Platform
-from lockproof.probe import facts as probe_facts
+from lockproof.pythons.platforms import Platform
+from lockproof.pythons.probe import facts as probe_facts
 from support.interpreters import fake_python, runs_of, script
 
 

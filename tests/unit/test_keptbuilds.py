@@ -5,9 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lockproof.errors import BuildMismatchError, LockError
-from lockproof.fingerprint import FileFact
-from lockproof.keptbuilds import (
+from lockproof.build.keptbuilds import (
     BuildKey,
     KeptBuild,
     builds_from_json,
@@ -17,6 +15,8 @@ from lockproof.keptbuilds import (
     requirements_digest,
     still_locked,
 )
+from lockproof.errors import BuildMismatchError, LockError
+from lockproof.proof.fingerprint import FileFact
 
 FILE = FileFact("f", "1" * 64, 5)
 KEY = BuildKey(

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof.build.keptbuilds import FILENAME, BuildKey, KeptBuild, builds_to_json
+from lockproof.build.keptfile import KeptFile
 from lockproof.errors import BuildMismatchError, LockError
-from lockproof.fingerprint import FileFact
-from lockproof.keptbuilds import FILENAME, BuildKey, KeptBuild, builds_to_json
-from lockproof.keptfile import KeptFile
+from lockproof.proof.fingerprint import FileFact
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lockproof.errors import UnavailableError
-from lockproof.knownfiles import KnownFiles, is_settled, opened_unchanged, signature_of, write_atomically
+from lockproof.pythons.knownfiles import KnownFiles, is_settled, opened_unchanged, signature_of, write_atomically
 
 LATER = time.time_ns() + 3600 * 10**9  # long after everything that a test writes
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.launchers import (
+from lockproof.wheels.launchers import (
     EntryPointScript,
     Launcher,
     RewrittenScript,

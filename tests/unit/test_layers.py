@@ -15,22 +15,31 @@ import lockproof
 
 ROOT = Path(lockproof.__file__).parent
 PURE = [
-    "__init__", "errors", "digests", "layout", "trees", "shapes", "sources", "platforms", "buildkeys", "matrix",
-    "config", "artifacts", "locks.__init__", "locks.pylock", "locks.requirements", "locks.matching", "locks.entries",
-    "locks.markers", "locks.poetry", "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock",
-    "locks.uvexport", "plan", "buildsystem", "fingerprint", "startup", "launchers", "manifest", "entryfiles",
-    "prediction", "closure", "readtree", "ownership", "observation", "recovery", "frozen", "keptbuilds", "compare",
-    "outcomes", "relock",
+    "__init__", "cells.__init__", "pythons.__init__", "relocking.__init__", "indexes.__init__", "wheels.__init__",
+    "build.__init__", "proof.__init__", "freeze.__init__", "environments.__init__", "running.__init__", "errors",
+    "digests", "pythons.layout", "cells.trees", "cells.shapes", "cells.sources", "pythons.platforms",
+    "cells.buildkeys", "cells.posargs", "cells.matrix", "cells.config", "locks.artifacts", "locks.__init__",
+    "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers", "locks.poetry",
+    "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock", "locks.uvexport", "locks.plan",
+    "build.buildsystem", "proof.fingerprint", "wheels.startup", "wheels.launchers", "wheels.manifest",
+    "wheels.entryfiles", "proof.prediction", "proof.closure", "proof.readtree", "proof.ownership",
+    "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.compare", "running.outcomes",
+    "relocking.relock",
 ]  # fmt: skip
 EDGES = [
-    "reader", "urls", "knownfiles", "projecttree", "probe", "probing", "buildfiles", "interpreters", "documents",
-    "uvconfig", "credentials", "pipconfig", "session", "simpleapi", "index", "download", "caches", "installers",
-    "exports", "lockfile", "unpack", "store", "joiner", "forks", "unpackers", "process", "bytecode", "pycache",
-    "inspection", "compiled", "linking", "environment", "buildhook", "builds", "sdists", "workspace", "preparation",
-    "dependencies", "keptfile", "building", "package", "provers", "freezing", "cellcommands", "cellrun", "runner",
-    "project", "lockexports", "resolvers", "piptools", "lockinputs", "targets", "reporters.__init__",
+    "proof.reader", "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
+    "pythons.buildfiles", "pythons.interpreters", "cells.documents", "indexes.uvconfig", "indexes.credentials",
+    "indexes.pipconfig", "indexes.replies", "indexes.session", "indexes.simpleapi", "indexes.index",
+    "indexes.download", "locks.caches", "environments.installers", "locks.exports", "locks.lockfile", "wheels.unpack",
+    "wheels.store", "wheels.joiner", "running.forks", "wheels.unpackers", "running.process", "proof.bytecode",
+    "environments.pycache", "proof.inspection", "wheels.compiled", "wheels.linking", "environments.environment",
+    "build.buildhook", "build.builds", "build.sdists", "environments.workspace", "running.preparation",
+    "proof.dependencies", "build.keptfile", "build.building", "build.package", "running.provers", "freeze.freezing",
+    "running.cellcommands", "running.cellrun", "running.runner", "project", "relocking.lockexports",
+    "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.targets", "reporters.__init__",
     "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
-    "reporters.frozen", "reporters.relocked", "locking", "exporting", "lockoptions", "commands", "cli", "__main__",
+    "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
+    "commands.output", "commands.run", "commands.locks", "commands.looks", "commands.__init__", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}
@@ -88,6 +97,6 @@ def test_a_pure_module_uses_paths_for_types_only(module: str) -> None:
 
 
 def test_the_reader_stands_alone_and_is_python_3_6() -> None:
-    assert imported_by("reader") & set(ORDER) == set()
-    assert imported_by("reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys", "typing"}
-    ast.parse((ROOT / "reader.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+    assert imported_by("proof.reader") & set(ORDER) == set()
+    assert imported_by("proof.reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys", "typing"}
+    ast.parse((ROOT / "proof/reader.py").read_text(encoding="utf-8"), feature_version=(3, 6))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockproof.layout import Layout, canonical_name, layout_for
+from lockproof.pythons.layout import Layout, canonical_name, layout_for
 
 LAYOUTS = {
     ("3.11.7", "linux"): Layout(site="lib/python3.11/site-packages", scripts="bin", headers="include/site/python3.11"),

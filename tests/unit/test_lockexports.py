@@ -9,8 +9,8 @@ import pytest
 from packaging.markers import Marker
 
 from lockproof.errors import LockError
-from lockproof.lockexports import Exported, selected_names, specialised, to_pylock, to_requirements, toml_text
 from lockproof.locks.pylock import read_pylock
+from lockproof.relocking.lockexports import Exported, selected_names, specialised, to_pylock, to_requirements, toml_text
 from support.lockdata import FOLDER, HEAD, hex_of, package, pylock
 
 CHOICES = 'extras = ["x", "y"]\ndependency-groups = ["t", "d"]\ndefault-groups = ["d"]\nrequires-python = ">=3.11"\n'

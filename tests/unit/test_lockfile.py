@@ -10,16 +10,16 @@ import pytest
 
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError, UnavailableError
-from lockproof.lockfile import LoadedLock, describe_index, detect_format, load_lock
 from lockproof.locks import IndexOptions
-from lockproof.plan import plan_cells
+from lockproof.locks.lockfile import LoadedLock, describe_index, detect_format, load_lock
+from lockproof.locks.plan import plan_cells
 from support.lockdata import DATA, HEAD, FakeIndex, cell, hex_of, listed, package
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lockproof.cells.matrix import Cell
     from lockproof.locks import Lock
-    from lockproof.matrix import Cell
 
 WHEEL = "demo-1.0-py3-none-any.whl"
 PYLOCK = HEAD + package("demo", WHEEL)

@@ -6,7 +6,7 @@ import pytest
 
 from lockproof.cli import apply_variables, build_parser
 from lockproof.errors import UsageError
-from lockproof.lockoptions import refuse_misfits
+from lockproof.relocking.lockoptions import refuse_misfits
 
 
 def test_a_repeated_option_adds_up_and_takes_the_place_of_its_variable() -> None:

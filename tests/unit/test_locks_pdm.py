@@ -10,7 +10,7 @@ import pytest
 
 from lockproof.errors import LockError, ProblemsError
 from lockproof.locks.pdm import read_pdm
-from lockproof.plan import plan_cells
+from lockproof.locks.plan import plan_cells
 from support.lockdata import DATA, FOLDER, cell, hex_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from lockproof.errors import LockError, ProblemsError
 from lockproof.locks.matching import to_pylock
 from lockproof.locks.pipenv import read_pipfile
-from lockproof.plan import plan_cells
+from lockproof.locks.plan import plan_cells
 from support.lockdata import DATA, FOLDER, cell, hex_of, listed
 
 if TYPE_CHECKING:

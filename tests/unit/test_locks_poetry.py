@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.errors import LockError, ProblemsError
+from lockproof.locks.plan import plan_cells
 from lockproof.locks.poetry import read_poetry
-from lockproof.plan import plan_cells
 from support.lockdata import DATA, FOLDER, cell, hex_of
 
 if TYPE_CHECKING:
@@ -221,3 +221,8 @@ def test_a_note_tells_that_the_project_has_changed() -> None:
     assert read(tail=f'{METADATA}content-hash = "{fresh}"\n', project=PROJECT).notes == (
         "poetry.lock: pyproject.toml has changed since it was made; run `poetry lock`",
     )
+
+
+def test_a_broken_project_is_told_with_its_file() -> None:
+    where, what = told(package("a"), tail=f'{METADATA}content-hash = "0"\n', project='project = ""\n')
+    assert (where, what) == ("pyproject.toml", "`project` can't be read: a table was expected, and str found")

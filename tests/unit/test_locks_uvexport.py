@@ -9,16 +9,16 @@ import pytest
 
 from lockproof.errors import LockError, ProblemsError
 from lockproof.locks import Selection
+from lockproof.locks.plan import plan_cells
 from lockproof.locks.uvexport import Export, Names, lock_of_exports
 from lockproof.locks.uvlock import parse_uv_lock
-from lockproof.plan import plan_cells
 from support.lockdata import FOLDER, cell, hex_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lockproof.cells.matrix import Cell
     from lockproof.locks import Lock
-    from lockproof.matrix import Cell
 
 NAMES = Names(extras=("fast",), groups=("dev", "docs"), default_groups=("dev",))
 PLAIN = Selection(extras=frozenset(), groups=frozenset({"dev"}))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockproof.errors import MatrixError, UsageError
-from lockproof.matrix import (
+from lockproof.cells.matrix import (
     MAX_CELLS,
     Axis,
     Cell,
@@ -15,9 +14,10 @@ from lockproof.matrix import (
     Spec,
     expand,
     select,
-    substitute_posargs,
 )
-from lockproof.platforms import Platform
+from lockproof.cells.posargs import substitute_posargs
+from lockproof.errors import MatrixError, UsageError
+from lockproof.pythons.platforms import Platform
 
 HOST = Platform(os="linux", machine="x86_64", libc="glibc", version=(2, 36))
 PLAIN_LINUX = Platform(os="linux", machine="x86_64", libc="glibc", version=(2, 28))

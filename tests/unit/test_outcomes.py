@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from lockproof.compare import prove
-from lockproof.fingerprint import FileFact
-from lockproof.outcomes import exit_code, report_to_json
+from lockproof.proof.compare import prove
+from lockproof.proof.fingerprint import FileFact
+from lockproof.running.outcomes import exit_code, report_to_json
 from support.outcomes import MATCH, command, fingerprint, outcome
 
 CODES = {"passed": 0, "failed": 1, "mismatch": 3, "unproven": 4, "unavailable": 4, "predicted": 4, "error": 4}

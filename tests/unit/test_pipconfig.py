@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lockproof import pipconfig
 from lockproof.errors import UsageError
-from lockproof.pipconfig import DEFAULT_INDEX, IndexConfig, pip_config_files, read_index_config
+from lockproof.indexes import pipconfig
+from lockproof.indexes.pipconfig import DEFAULT_INDEX, IndexConfig, pip_config_files, read_index_config
 
 ONE, TWO, THREE = (f"https://index.invalid/{name}/simple" for name in ("one", "two", "three"))
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.errors import UnavailableError, UsageError
-from lockproof.piptools import find_pip_tools, refuse_many_markers
+from lockproof.relocking.piptools import find_pip_tools, refuse_many_markers
 from support.lockdata import cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockproof.matrix import Cell
+    from lockproof.cells.matrix import Cell
 
 HERE = [replace(cell(python), on_host=True) for python in ("3.7.1", "3.7.9")]
 

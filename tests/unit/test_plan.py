@@ -10,21 +10,21 @@ import pytest
 from packaging.markers import Marker
 from packaging.pylock import PackageWheel
 
-from lockproof.artifacts import Artifact, Plan
-from lockproof.buildkeys import WHEELS_ONLY
+from lockproof.cells.buildkeys import WHEELS_ONLY
 from lockproof.errors import LockError, ProblemsError
+from lockproof.locks.artifacts import Artifact, Plan
 from lockproof.locks.matching import to_pylock
+from lockproof.locks.plan import plan_cells, selected_packages
 from lockproof.locks.pylock import read_pylock
 from lockproof.locks.requirements import Pin, RequirementsFile
-from lockproof.plan import plan_cells, selected_packages
-from lockproof.platforms import compatible_tags, marker_environment, parse_python
+from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python
 from support.lockdata import DATA, FOLDER, HEAD, cell, entry, hex_of, listed, package, pylock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lockproof.cells.matrix import Cell
     from lockproof.locks import Lock
-    from lockproof.matrix import Cell
 
 PURE = "demo-1.0-py3-none-any.whl"
 

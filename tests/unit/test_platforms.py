@@ -2,7 +2,7 @@
 
 import pytest
 
-from lockproof.platforms import (
+from lockproof.pythons.platforms import (
     Platform,
     PythonVersion,
     compatible_tags,

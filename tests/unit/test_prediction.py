@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.errors import LockError
-from lockproof.fingerprint import FileFact, Finding, files_digest, set_digest, startup_digest
-from lockproof.launchers import EntryPointScript
-from lockproof.layout import layout_for
-from lockproof.manifest import LandingFile, LandingScript, Manifest
-from lockproof.prediction import predict
+from lockproof.proof.fingerprint import FileFact, Finding, files_digest, set_digest, startup_digest
+from lockproof.proof.prediction import predict
+from lockproof.pythons.layout import layout_for
+from lockproof.wheels.launchers import EntryPointScript
+from lockproof.wheels.manifest import LandingFile, LandingScript, Manifest
 
 if TYPE_CHECKING:
-    from lockproof.fingerprint import Fingerprint
+    from lockproof.proof.fingerprint import Fingerprint
 
 LINUX = layout_for("3.11.7", "linux")
 ONE, TWO = "1" * 64, "2" * 64

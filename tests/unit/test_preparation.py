@@ -2,15 +2,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockproof.artifacts import Artifact
 from lockproof.errors import UnavailableError
-from lockproof.preparation import Fetching
-from lockproof.store import Store
+from lockproof.locks.artifacts import Artifact
+from lockproof.running.preparation import Fetching
+from lockproof.wheels.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockproof.download import Downloader
+    from lockproof.indexes.download import Downloader
 
 
 def no_downloader() -> Downloader:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lockproof import probe
+from lockproof.pythons import probe
 
 
 def test_it_is_written_in_the_syntax_of_python_3_6() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lockproof import probing
-from lockproof.platforms import Platform
-from lockproof.probing import NotAnInterpreterError, Probe, TooOldError, host_platform, probe
+from lockproof.pythons import probing
+from lockproof.pythons.platforms import Platform
+from lockproof.pythons.probing import NotAnInterpreterError, Probe, TooOldError, host_platform, probe
 from support.interpreters import answer_of, fake_python, runs_of, script
 
 LATER = time.time_ns() + 3600 * 10**9

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof import process
 from lockproof.errors import LockproofError
-from lockproof.process import Finished, Processes, allowed_environment, find_program
+from lockproof.running import process
+from lockproof.running.process import Finished, Processes, allowed_environment, find_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

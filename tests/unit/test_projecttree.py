@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof.build.projecttree import ProjectTree, read_project
 from lockproof.digests import sha256_hex
 from lockproof.errors import UnavailableError
-from lockproof.projecttree import ProjectTree, read_project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from lockproof.compare import Proof, prove
-from lockproof.fingerprint import FileFact, Fingerprint, files_digest
-from lockproof.provers import Provers, restored, stripped
+from lockproof.proof.compare import Proof, prove
+from lockproof.proof.fingerprint import FileFact, Fingerprint, files_digest
+from lockproof.running.provers import Provers, restored, stripped
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks")
 FILES = {"site/a.py": FileFact("f", "a" * 64, 3), "site/b.py": FileFact("f", "b" * 64, 4)}

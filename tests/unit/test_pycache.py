@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.pycache import prepare_bytecode
+from lockproof.environments.pycache import prepare_bytecode
 from support.environments import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockproof.interpreters import Interpreter
+    from lockproof.pythons.interpreters import Interpreter
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the standard library of this platform is laid out otherwise")
 FILES = [

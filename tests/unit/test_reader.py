@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lockproof import reader
 from lockproof.digests import sha256_hex
-from lockproof.reader import CHUNK, ChangedDuringRead, read_file, read_tree, wants_text
+from lockproof.proof import reader
+from lockproof.proof.reader import CHUNK, ChangedDuringRead, read_file, read_tree, wants_text
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs links, FIFOs and sockets")
 SITE = "lib/python3.11/site-packages"

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from lockproof.digests import sha256_hex
-from lockproof.fingerprint import FileFact, Finding
-from lockproof.launchers import EntryPointScript
-from lockproof.layout import layout_for
-from lockproof.manifest import LandingFile, Manifest
-from lockproof.platforms import compatible_tags, parse_platform, parse_python
-from lockproof.recovery import Built, Change, Installed, differences, ranked, required_names
+from lockproof.freeze.recovery import Built, Change, Installed, differences, ranked, required_names
+from lockproof.proof.fingerprint import FileFact, Finding
+from lockproof.pythons.layout import layout_for
+from lockproof.pythons.platforms import compatible_tags, parse_platform, parse_python
+from lockproof.wheels.launchers import EntryPointScript
+from lockproof.wheels.manifest import LandingFile, Manifest
 
 LAYOUT = layout_for("3.11.7", "linux")
 TAGS = frozenset(compatible_tags(parse_python("3.11.7"), parse_platform("linux-x86_64-glibc2.28")))

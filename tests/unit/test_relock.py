@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lockproof.artifacts import Artifact, Plan
-from lockproof.fingerprint import Distribution, artifacts_digest, set_digest
+from lockproof.locks.artifacts import Artifact, Plan
 from lockproof.locks.requirements import parse_requirements
-from lockproof.relock import (
+from lockproof.proof.fingerprint import Distribution, artifacts_digest, set_digest
+from lockproof.relocking.relock import (
     Account,
     Change,
     Drift,

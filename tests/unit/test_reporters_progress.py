@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.compare import Proof, prove
-from lockproof.fingerprint import FileFact
+from lockproof.proof.compare import Proof, prove
+from lockproof.proof.fingerprint import FileFact
 from lockproof.reporters.choice import make_progress
 from lockproof.reporters.live import LiveProgress
 from lockproof.reporters.progress import Progress, wants_colour
@@ -18,7 +18,7 @@ from support.lockdata import cell
 from support.outcomes import ESCAPE, ESCAPED, MATCH, command, fingerprint, outcome
 
 if TYPE_CHECKING:
-    from lockproof.matrix import Cell
+    from lockproof.cells.matrix import Cell
 
 CELL = cell()
 NAME = CELL.id

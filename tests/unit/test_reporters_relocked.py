@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lockproof.relock import Account, CellLayers, Change, Drift, Entry
+from lockproof.relocking.relock import Account, CellLayers, Change, Drift, Entry
 from lockproof.reporters.relocked import account_text
 
 ONE = Entry(name="a", version="1", files={"0" * 64: ""})

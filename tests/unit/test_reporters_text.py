@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockproof.compare import compare, prove
-from lockproof.fingerprint import FileFact, Finding
+from lockproof.proof.compare import compare, prove
+from lockproof.proof.fingerprint import FileFact, Finding
 from lockproof.reporters.text import (
     comparison_text,
     fingerprint_text,

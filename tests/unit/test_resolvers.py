@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof import installers
+from lockproof.cells.sources import Source
+from lockproof.environments import installers
+from lockproof.environments.installers import ToolVersion
 from lockproof.errors import LockError, UnavailableError
-from lockproof.installers import ToolVersion
-from lockproof.resolvers import Wanted, find_uv, resolve_with_uv, resolver_environment, without_logins
-from lockproof.sources import Source
+from lockproof.relocking.resolvers import Wanted, find_uv, resolve_with_uv, resolver_environment, without_logins
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof import runner
-from lockproof.artifacts import Plan
-from lockproof.compare import prove
 from lockproof.errors import BuildMismatchError, HashMismatchError, LockproofError, UnavailableError
-from lockproof.fingerprint import FileFact
-from lockproof.outcomes import Outcome
-from lockproof.runner import Policy, Result, Runner
+from lockproof.locks.artifacts import Plan
+from lockproof.proof.compare import prove
+from lockproof.proof.fingerprint import FileFact
+from lockproof.running import runner
+from lockproof.running.outcomes import Outcome
+from lockproof.running.runner import Policy, Result, Runner
 from support.lockdata import cell
 from support.outcomes import MATCH, command, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from lockproof.artifacts import Artifact
-    from lockproof.matrix import Cell
+    from lockproof.cells.matrix import Cell
+    from lockproof.locks.artifacts import Artifact
 
 CORE = "site/demo/core.py"
 ENTRY = SimpleNamespace(tree="/store/demo/tree", files=[(CORE, "1" * 64)])

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.builds import DEFAULT_EPOCH
+from lockproof.build.builds import DEFAULT_EPOCH
+from lockproof.build.sdists import unpack_sdist
 from lockproof.errors import LockError
-from lockproof.sdists import unpack_sdist
 from support.sdists import MTIME, link, make_sdist
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def test_what_would_get_out_is_refused(tmp_path: Path, members: list[tarfile.Tar
 
 
 def test_what_would_fill_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lockproof.sdists._BOMB_SIZE", 1 << 20)
+    monkeypatch.setattr("lockproof.build.sdists._BOMB_SIZE", 1 << 20)
     archive = make_sdist(tmp_path, "x", "1.0", extra_members=[member("x-1.0/big", size=1 << 20)])
     assert why_refused(archive).startswith(f"it would unpack from {archive.stat().st_size} to 1048")
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.pipconfig import IndexConfig
-from lockproof.session import CannotConnectError, OfflineError, Session
+from lockproof.indexes.pipconfig import IndexConfig
+from lockproof.indexes.replies import CannotConnectError, OfflineError
+from lockproof.indexes.session import Session
 from support.loopback import Fault, LoopbackIndex
 from support.wheels import make_wheel
 

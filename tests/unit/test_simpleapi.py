@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lockproof.simpleapi import IndexFile, files_of_html, files_of_json, is_file_of
+from lockproof.indexes.simpleapi import IndexFile, files_of_html, files_of_json, is_file_of
 
 PAGE = "https://index.invalid/simple/demo/"
 HASH = "0123456789abcdef" * 4

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lockproof.config import read_matrix
-from lockproof.documents import load_yaml
+from lockproof.cells.config import read_matrix
+from lockproof.cells.documents import load_yaml
+from lockproof.cells.sources import Source, command_line, sources_of_command
 from lockproof.errors import MatrixError, UsageError
-from lockproof.sources import Source, command_line, sources_of_command
 
 HEAD = 'version: 1\nlock: requirements.txt\npython: ["3.12.1"]\n'
 FILE = "the path of a file such as requirements.in or pyproject.toml"

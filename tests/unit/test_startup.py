@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.digests import sha256_hex
-from lockproof.startup import is_startup_file, parse_pyvenv, python_of_pyvenv, pyvenv_lines, startup_lines
+from lockproof.wheels.startup import is_startup_file, parse_pyvenv, python_of_pyvenv, pyvenv_lines, startup_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.digests import sha256_hex
-from lockproof.entryfiles import INSTALLER, manifest_from_json, manifest_to_json, static_record
 from lockproof.errors import HashMismatchError, LockError, LockproofError, UnavailableError
-from lockproof.store import Store, remove_tree, write_atomically
+from lockproof.wheels.entryfiles import INSTALLER, manifest_from_json, manifest_to_json, static_record
+from lockproof.wheels.store import Store, remove_tree, write_atomically
 from support.environments import artifact_of, bring, stored
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockproof.store import StoreEntry
+    from lockproof.wheels.store import StoreEntry
 
 MODULE = "site/demo/core.py"
 RECORD = "site/demo-1.0.dist-info/RECORD"
@@ -325,7 +325,7 @@ import os, resource, sys
 from pathlib import Path
 sys.path[:0] = {path!r}
 from lockproof.errors import LockproofError
-from lockproof.store import Store
+from lockproof.wheels.store import Store
 from support.environments import artifact_of, bring
 
 def ensure(store):

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.errors import LockError, UnavailableError
-from lockproof.unpack import WheelArchive, reread
+from lockproof.wheels.unpack import WheelArchive, reread
 from support.wheels import link_member, make_wheel, member, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lockproof.manifest import Manifest
+    from lockproof.wheels.manifest import Manifest
 
 DATA = "demo-1.0.data"
 INFO = "demo-1.0.dist-info"

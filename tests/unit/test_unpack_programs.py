@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof import unpack
 from lockproof.errors import LockError
-from lockproof.manifest import LandingFile
+from lockproof.wheels import unpack
+from lockproof.wheels.manifest import LandingFile
 from support.wheels import make_wheel, sha256_of
 
 if TYPE_CHECKING:

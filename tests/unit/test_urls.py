@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockproof.urls import is_url, path_of, redact, without_login, without_secrets
+from lockproof.indexes.urls import is_url, path_of, redact, without_login, without_secrets
 
 
 @pytest.mark.parametrize(

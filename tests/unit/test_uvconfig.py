@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.errors import UsageError
-from lockproof.uvconfig import UvSettings, read_uv_settings
+from lockproof.indexes.uvconfig import UvSettings, read_uv_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

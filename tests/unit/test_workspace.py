@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.fingerprint import Finding
-from lockproof.workspace import Record, Workspace, describe_origin, read_record
+from lockproof.environments.workspace import Record, Workspace, describe_origin, read_record
+from lockproof.proof.fingerprint import Finding
 from support.outcomes import fingerprint
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from lockproof.locks.markers import all_of, any_of, in_group, python_marker, wit
 from lockproof.locks.pylock import entry_lines, toml_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
@@ -49,16 +49,17 @@ def read_poetry(text: str, shown: str, *, folder: PurePath, project: str | None)
     document = toml_document(text, shown)
     head = Entry(values=document, where=shown, remedy=_LOCK_AGAIN)
     notes = _version_notes(head)
-    pyproject = toml_document(project, _beside(shown)) if project is not None else None
+    declaring = toml_document(project, _beside(shown)) if project is not None else {}
+    pyproject = Entry(values=declaring, where=_beside(shown), remedy="Correct pyproject.toml.")
     metadata = head.table("metadata")
     tables = head.tables("package")
     items, used, sources = _items(tables, entry_lines(text, len(tables), "package"), shown)
     requires, environments = _python_of(metadata)
-    optional, declared = _project_groups(pyproject or {}, _beside(shown))
+    optional, declared = _project_groups(pyproject)
     groups = sorted((used | declared) - {_MAIN})
-    if pyproject is None and groups:
+    if project is None and groups:
         notes.append(f"{shown}: no pyproject.toml beside it says which groups are optional; all of them are default")
-    elif pyproject is not None and _is_stale(metadata, pyproject, text):
+    elif project is not None and _is_stale(metadata, pyproject, text):
         notes.append(f"{shown}: pyproject.toml has changed since it was made; run `poetry lock`")
     extras = [head.normal(name) for name in head.table("extras").values]
     pylock = Pylock(
@@ -221,21 +222,20 @@ def _after(release: Sequence[int], at: int) -> str:
 # What pyproject.toml says
 
 
-def _project_groups(pyproject: Mapping[str, object], shown: str) -> tuple[set[str], set[str]]:
+def _project_groups(pyproject: Entry) -> tuple[set[str], set[str]]:
     """The optional groups of a project, and all of them."""
-    head = Entry(values=pyproject, where=shown, remedy="Correct pyproject.toml.")
-    poetry = head.table("tool").table("poetry")
+    poetry = pyproject.table("tool").table("poetry")
     tables = poetry.table("group")
-    optional = {head.normal(name) for name in tables.values if tables.table(name).values.get("optional") is True}
+    optional = {pyproject.normal(name) for name in tables.values if tables.table(name).values.get("optional") is True}
     names = [
         *tables.values,
-        *head.table("dependency-groups").values,
+        *pyproject.table("dependency-groups").values,
         *(["dev"] if "dev-dependencies" in poetry.values else []),
     ]
-    return optional, {head.normal(name) for name in names}
+    return optional, {pyproject.normal(name) for name in names}
 
 
-def _is_stale(metadata: Entry, pyproject: Mapping[str, object], text: str) -> bool:
+def _is_stale(metadata: Entry, pyproject: Entry, text: str) -> bool:
     """Whether pyproject.toml's dependencies are others than those that the lock was made from."""
     expected = metadata.values.get("content-hash")
     if not isinstance(expected, str):
@@ -247,10 +247,9 @@ def _is_stale(metadata: Entry, pyproject: Mapping[str, object], text: str) -> bo
     return expected not in found
 
 
-def _content_hash(pyproject: Mapping[str, object], *, with_groups: bool) -> str:
-    head = Entry(values=pyproject, where="", remedy="")
-    project, poetry = head.table("project").values, head.table("tool").table("poetry").values
-    groups = head.table("dependency-groups").values if with_groups else {}
+def _content_hash(pyproject: Entry, *, with_groups: bool) -> str:
+    project, poetry = pyproject.table("project").values, pyproject.table("tool").table("poetry").values
+    groups = pyproject.table("dependency-groups").values if with_groups else {}
     of_project = {key: project[key] for key in _RELEVANT_PROJECT if project.get(key) is not None}
     of_poetry = {
         key: poetry.get(key)

@@ -10,8 +10,8 @@ from lockproof.reporters.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lockproof.frozen import Frozen
-    from lockproof.recovery import Change
+    from lockproof.freeze.frozen import Frozen
+    from lockproof.freeze.recovery import Change
 
 _SHOWN = 8  # files a distribution shows before it says how many more there are
 

@@ -10,7 +10,7 @@ from lockproof.reporters.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockproof.outcomes import Outcome
+    from lockproof.running.outcomes import Outcome
 
 _STYLE = """
 :root { color-scheme: light dark; }

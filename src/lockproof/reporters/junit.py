@@ -11,7 +11,7 @@ from lockproof.reporters.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockproof.outcomes import Outcome
+    from lockproof.running.outcomes import Outcome
 
 # What XML 1.0 has no way to write.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -18,8 +18,8 @@ from lockproof.reporters.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockproof.matrix import Cell
-    from lockproof.outcomes import Outcome
+    from lockproof.cells.matrix import Cell
+    from lockproof.running.outcomes import Outcome
 
 
 class LiveProgress(Progress):

@@ -10,9 +10,9 @@ from lockproof.reporters.text import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lockproof.compare import Proof
-    from lockproof.matrix import Cell
-    from lockproof.outcomes import Outcome
+    from lockproof.cells.matrix import Cell
+    from lockproof.proof.compare import Proof
+    from lockproof.running.outcomes import Outcome
 
 _COLOURS = {"passed": "32", "failed": "31", "mismatch": "31", "error": "31", "skipped": "33"}
 _REASON_LINES = 12

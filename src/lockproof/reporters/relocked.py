@@ -9,7 +9,7 @@ from lockproof.reporters.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lockproof.relock import Account, CellLayers, Change, Entry
+    from lockproof.relocking.relock import Account, CellLayers, Change, Entry
 
 _SIGNS = {"moved": " ", "added": "+", "removed": "-", "marker": "~", "files": "~"}
 _WORDS = {"moved": "moved", "added": "added", "removed": "removed", "marker": "with other markers",

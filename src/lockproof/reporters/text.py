@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockproof.compare import describe
-from lockproof.fingerprint import LAYERS
+from lockproof.proof.fingerprint import LAYERS, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lockproof.compare import Comparison, FileDifference, Proof
-    from lockproof.fingerprint import Finding, Fingerprint
+    from lockproof.proof.compare import Comparison, FileDifference, Proof
+    from lockproof.proof.fingerprint import Finding, Fingerprint
 
 _SHOWN = 20  # findings or files a list shows before it says how many more there are
 

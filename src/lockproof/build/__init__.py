@@ -1,0 +1,1 @@
+"""Wheels that are built: from sdists, and of the project under test."""

@@ -1,0 +1,73 @@
+"""`lockproof.builds.json` beside a lock: read, held to, and written where a build is new."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from lockproof.errors import LockError
+from lockproof.build.keptbuilds import builds_from_json, builds_to_json, compare_builds, still_locked
+from lockproof.wheels.store import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lockproof.build.keptbuilds import BuildKey, KeptBuild
+
+_NOT_AS_KEPT = (
+    "Find out why: --check-builds tells whether the build is reproducible here. If what is built now is right, take "
+    "the entry out of that file, and run again."
+)
+
+
+class KeptFile:
+    """The file; safe for any number of threads."""
+
+    def __init__(self, path: Path, locked: Sequence[tuple[str, str]] | None) -> None:
+        """`locked` has the (name, version) of all that is in the lock, None where only a part of it was read.
+
+        Nothing is read before it is needed.
+        """
+        self._path = path
+        self._locked = locked
+        self._guard = threading.Lock()
+        self._new: dict[BuildKey, KeptBuild] = {}
+        self._builds: dict[BuildKey, KeptBuild] | None = None
+
+    def load(self) -> dict[BuildKey, KeptBuild]:
+        """What is kept; raises LockError for a file that can't be relied on."""
+        with self._guard:
+            if self._builds is None:
+                try:
+                    text = self._path.read_text(encoding="utf-8")
+                except FileNotFoundError:
+                    self._builds = {}
+                except (OSError, UnicodeDecodeError) as error:
+                    raise LockError("can't be read", where=str(self._path), why=str(error)) from None
+                else:
+                    self._builds = builds_from_json(text, str(self._path))
+            return self._builds
+
+    def hold(self, build: KeptBuild) -> None:
+        """Raise BuildMismatchError unless a build gave what is kept of it; one that isn't kept yet is noted."""
+        kept = self.load().get(build.key)
+        if kept is None:
+            with self._guard:
+                self._new[build.key] = build
+            return
+        compare_builds(kept, build, against=f"{self._path.name} has of it", remedy=_NOT_AS_KEPT)
+
+    def save(self) -> str:
+        """Write what is new, without what has left the lock; what to tell of it, "" where nothing was."""
+        if not self._new:
+            return ""
+        kept = [*self.load().values(), *self._new.values()]
+        if self._locked is not None:
+            kept = still_locked(kept, self._locked)
+        count = "1 build" if len(self._new) == 1 else f"{len(self._new)} builds"
+        try:
+            write_atomically(self._path, builds_to_json(kept).encode())
+        except OSError as error:
+            return f"{self._path.name} can't be written, so {count} can't be held to it: {error.strerror or error}"
+        return f"{self._path.name}: {count} noted, which others are held to: put it under version control"

@@ -1,0 +1,1 @@
+"""The matrix: what each environment should be."""

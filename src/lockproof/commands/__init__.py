@@ -1,0 +1,30 @@
+"""What each command does: asks the project, hands values to reporters. Documents go to stdout, the rest to stderr."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from lockproof.project import Places, Project, cache_folder, resolve_folder
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
+    """Run the command that was parsed; its exit code."""
+    folder = resolve_folder(options.directory)
+    places = Places(folder=folder, matrix=options.matrix, cache=cache_folder(options.store, folder))
+    project = Project(places, os.environ, offline=options.offline)
+    if options.command == "run":
+        from lockproof.commands.run import run
+
+        return run(options, posargs, project)
+    if options.command in ("freeze", "lock"):
+        from lockproof.commands import locks
+
+        return {"freeze": locks.freeze, "lock": locks.lock}[options.command](options, project)
+    from lockproof.commands import looks
+
+    return looks.COMMANDS[options.command](options, project)

@@ -1,0 +1,189 @@
+"""The commands that only look: list, predict, fingerprint, verify, compare."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from lockproof.commands.output import print_json, progress
+from lockproof.errors import LockproofError, UsageError
+from lockproof.proof.fingerprint import finding_to_json, to_json
+from lockproof.proof.targets import read_target
+from lockproof.reporters.text import (
+    comparison_text,
+    fingerprint_text,
+    listing_text,
+    predictions_text,
+    proof_text,
+)
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lockproof.project import Project
+    from lockproof.proof.compare import Comparison, Proof
+
+_VERDICT_EXIT = {"match": 0, "mismatch": 3, "unproven": 4}
+_RELATION_EXIT = {"identical": 0, "same files": 0, "same lock": 0, "drift": 3, "unproven": 4}
+
+
+def list_cells(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof list`."""
+    cells = project.select(options.cells)
+    interpreters = project.interpreters(cells)
+    rows: list[dict[str, object]] = []
+    for cell in cells:
+        found = interpreters.get(cell.python)
+        if cell.container is not None:
+            state, reason = "unavailable", "container cells are not run by this version"
+        elif not cell.on_host:
+            state, reason = "predicted", f"{cell.platform.id} is not at hand"
+        elif found is None or isinstance(found, LockproofError):
+            state, reason = "unavailable", str(found)
+        else:
+            state, reason = "available", str(found.executable)
+        rows.append(
+            {
+                "id": cell.id,
+                "python": cell.python,
+                "platform": cell.platform.id,
+                "status": state,
+                "reason": reason,
+                "commands": list(cell.commands),
+                "environment": str(project.workspace.environment(cell.id)),
+            }
+        )
+    if options.json:
+        print_json({"schema": "lockproof/list/v1", "cells": rows})
+    else:
+        sys.stdout.write(listing_text(rows))
+    return 0
+
+
+def predict(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof predict`."""
+    from dataclasses import replace
+
+    from lockproof.proof.closure import closure_notes
+    from lockproof.running.preparation import about
+
+    cells = project.select(options.cells)
+    with progress(options) as listener:
+        jobs = project.jobs(cells, listener.fetching, listener.note)
+        for note in closure_notes([(job.cell.id, job.predicted.findings) for job in jobs]):
+            listener.note(note)
+    predictions = [replace(job.predicted, about=about(job, project.lock)) for job in jobs]
+    if not options.json:
+        sys.stdout.write(predictions_text(predictions))
+    elif len(predictions) == 1:
+        print_json(to_json(predictions[0]))
+    else:
+        rows = [{"id": p.about["cell"], "fingerprint": to_json(p)} for p in predictions]
+        print_json({"schema": "lockproof/predictions/v1", "cells": rows})
+    return 0
+
+
+def fingerprint(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof fingerprint`."""
+    found = read_target(options.target, project)
+    if options.json:
+        print_json(to_json(found))
+    else:
+        sys.stdout.write(fingerprint_text(options.target, found))
+    return 0
+
+
+def verify(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof verify`."""
+    from lockproof.proof.compare import prove
+    from lockproof.running.preparation import with_project
+
+    if options.cell and options.expect and options.cell == project.environ.get("LOCKPROOF_CELL"):
+        options.cell = None  # what a run says to its commands gives way to what the command line says
+    if bool(options.cell) == bool(options.expect):
+        raise UsageError("verify needs to know against what", remedy="give --cell ID or --expect FILE")
+    job = None
+    if options.expect:
+        expected, interpreter, against = read_target(options.expect, project), None, options.expect
+    else:
+        cells = project.select([options.cell])
+        if len(cells) != 1:
+            raise UsageError(f"--cell {options.cell} names {len(cells)} cells", remedy="name one")
+        with progress(options) as listener:
+            job = project.jobs(cells, listener.fetching, listener.note)[0]
+        expected, interpreter, against = job.predicted, job.interpreter, cells[0].id
+    observed = read_target(options.target, project, interpreter)
+    proof = prove(expected, with_project(observed, job) if job else observed)
+    if options.json:
+        print_json(_proof_to_json(proof, options.target, against))
+    else:
+        sys.stdout.write(proof_text(options.target, against, proof, verbose=options.verbose))
+    return _VERDICT_EXIT[proof.verdict]
+
+
+def _proof_to_json(proof: Proof, target: str, against: str) -> dict[str, object]:
+    return {
+        "schema": "lockproof/proof/v1",
+        "target": target,
+        "against": against,
+        "verdict": proof.verdict,
+        "layer": proof.layer or None,
+        "predicted": {"digest": proof.predicted.digest, "layers": dict(proof.predicted.layers)},
+        "observed": {"digest": proof.observed.digest, "layers": dict(proof.observed.layers)},
+        "findings": [finding_to_json(finding) for finding in proof.findings],
+    }
+
+
+def compare(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof compare`: the first target against each of the others."""
+    from lockproof.proof.compare import compare as compare_two
+
+    if len(options.targets) < 2:
+        raise UsageError("compare needs two targets or more", remedy="name a second folder or saved fingerprint")
+    first, *others = [(named, read_target(named, project)) for named in options.targets]
+    comparisons = [(named, compare_two(first[1], other)) for named, other in others]
+    if options.json:
+        rows = [_comparison_to_json(first[0], named, comparison) for named, comparison in comparisons]
+        worst = _weakest([comparison for _, comparison in comparisons])
+        print_json({"schema": "lockproof/comparison/v1", "relation": worst, "comparisons": rows})
+    else:
+        for named, comparison in comparisons:
+            sys.stdout.write(comparison_text(first[0], named, comparison, verbose=options.verbose))
+    codes = [_RELATION_EXIT[comparison.relation] for _, comparison in comparisons]
+    return next((code for code in (3, 4) if code in codes), 0)
+
+
+def _weakest(comparisons: Sequence[Comparison]) -> str:
+    order = ("drift", "unproven", "same lock", "same files", "identical")
+    relations = {comparison.relation for comparison in comparisons}
+    return next(relation for relation in order if relation in relations)
+
+
+def _comparison_to_json(left: str, right: str, comparison: Comparison) -> dict[str, object]:
+    return {
+        "left": left,
+        "right": right,
+        "relation": comparison.relation,
+        "why": comparison.why,
+        "layers": list(comparison.layers),
+        "only_left": list(comparison.only_left),
+        "only_right": list(comparison.only_right),
+        "files": [
+            {"path": d.path, "distribution": d.owner or None, "left": d.left and list(d.left),
+             "right": d.right and list(d.right)}
+            for d in comparison.files
+        ],
+        "interpreter": [{"fact": f, "left": left, "right": right} for f, left, right in comparison.interpreter],
+        "startup": [{"side": side, "line": line.split("\0")} for side, line in comparison.startup],
+        "findings": [{"side": side, **finding_to_json(finding)} for side, finding in comparison.findings],
+    }  # fmt: skip
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace, Project], int]] = {
+    "list": list_cells,
+    "predict": predict,
+    "fingerprint": fingerprint,
+    "verify": verify,
+    "compare": compare,
+}

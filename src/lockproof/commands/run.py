@@ -1,0 +1,142 @@
+"""`lockproof run`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+from lockproof.commands.output import end_in_order, print_json, progress
+from lockproof.errors import UsageError
+from lockproof.reporters.text import printable
+from lockproof.running.forks import Fork, spare_cores
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from lockproof.project import Project
+    from lockproof.reporters.progress import Progress
+    from lockproof.running.runner import Result, Runner
+
+T = TypeVar("T")
+
+
+def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -> int:
+    """`lockproof run`."""
+    from lockproof.running.outcomes import report_to_json
+
+    cells = project.select(options.cells)
+    reports = _reports(options, project)
+    found = _aside(lambda: project.interpreters(cells))
+    plans = project.plans(cells)
+    interpreters = found()
+    try:
+        project.workspace.prepare()
+    except OSError as error:
+        raise UsageError(
+            "the project's folder can't be written to", where=str(project.workspace.folder),
+            why=error.strerror or str(error), remedy="make it writable, or work in a copy",
+        ) from error  # fmt: skip
+    for note in project.lock.notes:
+        sys.stderr.write(f"note: {printable(note)}\n")
+    end_in_order()
+    with progress(options) as listener:
+        result = _runner(options, posargs, project, listener).run(plans, interpreters)
+        project.store.save_seen()
+        listener.concluded(result.outcomes, result.exit_code)
+    for kind, path in reports.items():
+        _write_report(kind, path, result)
+    if options.json == "-":
+        print_json(report_to_json(result.outcomes, result.exit_code))
+    return result.exit_code
+
+
+def _runner(options: argparse.Namespace, posargs: Sequence[str], project: Project, listener: Progress) -> Runner:
+    """What runs the cells, put together from what the project has and the user asked."""
+    from lockproof.running.cellcommands import Options
+    from lockproof.running.cellrun import CellRunner
+    from lockproof.running.process import Processes
+    from lockproof.running.runner import Policy, Runner
+
+    processes = Processes()
+    fetching = project.fetching(listener.fetching)
+    wanted = Options(
+        project=project.root,
+        cache=project.places.cache,
+        lock_sha256=project.lock.sha256,
+        environ=project.environ,
+        posargs=posargs,
+        recreate=options.recreate,
+        install_only=options.install_only,
+        paranoid=options.paranoid,
+    )
+    worker = CellRunner(
+        wanted,
+        store=project.store,
+        workspace=project.workspace,
+        discovery=project.discovery,
+        processes=processes,
+        listener=listener,
+    )
+    return Runner(
+        worker,
+        fetching=fetching,
+        processes=processes,
+        listener=listener,
+        policy=Policy(jobs=options.jobs, fail_fast=options.fail_fast, skip_missing=options.skip_missing),
+        build=project.builder(fetching, listener.note, processes, check=options.check_builds, save=True),
+        packager=project.packager(fetching, listener.note, processes),
+        dependencies=project.dependencies,
+    )
+
+
+def _aside(find: Callable[[], T]) -> Callable[[], T]:
+    """Begin to find something out in a fork where that helps; what is returned waits for it."""
+    if not spare_cores(1):
+        return find
+    try:
+        fork = Fork[None, T](lambda _: find())
+    except OSError:
+        return find
+    fork.send(None)
+
+    def result() -> T:
+        try:
+            return fork.receive() or find()
+        finally:
+            fork.close()
+
+    return result
+
+
+def _reports(options: argparse.Namespace, project: Project) -> dict[str, Path]:
+    """The files that reports go to, by kind, seen from the folder of -C; UsageError where one can't be written."""
+    named = {kind: getattr(options, kind) for kind in ("json", "junit", "html")}
+    paths = {kind: project.places.folder / name for kind, name in named.items() if name and name != "-"}
+    for path in paths.values():
+        if not path.absolute().parent.is_dir() or path.is_dir():
+            raise UsageError("the report can't be written", where=str(path), why="it is a folder, or has none")
+    return paths
+
+
+def _write_report(kind: str, path: Path, result: Result) -> None:
+    from lockproof.wheels.store import write_atomically
+
+    if kind == "json":
+        from lockproof.running.outcomes import report_to_json
+
+        content = json.dumps(report_to_json(result.outcomes, result.exit_code), indent=1).encode() + b"\n"
+    elif kind == "junit":
+        from lockproof.reporters.junit import junit_report  # xml: 15 ms
+
+        content = junit_report(result.outcomes)
+    else:
+        from lockproof.reporters.html import html_report
+
+        content = html_report(result.outcomes, result.exit_code)
+    try:
+        write_atomically(path.absolute(), content)
+    except OSError as error:
+        raise UsageError("the report can't be written", where=str(path), why=error.strerror or str(error)) from error

@@ -1,0 +1,179 @@
+"""Makes a cell's environment: virtualenv's skeleton without seeds, the store's files, RECORDs and scripts."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockproof.digests import record_hash, sha256_hex
+from lockproof.errors import LockproofError, UnavailableError, UsageError
+from lockproof.proof.prediction import landing_launchers, normal_path
+from lockproof.pythons.layout import layout_for
+from lockproof.wheels.entryfiles import quoted, static_record
+from lockproof.wheels.launchers import canonical_script_source, render_launcher, render_script
+from lockproof.wheels.linking import Joint, join, usable_mode
+from lockproof.wheels.store import remove_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockproof.pythons.interpreters import Interpreter
+    from lockproof.pythons.layout import Layout
+    from lockproof.wheels.store import StoreEntry
+
+# virtualenv keeps process-wide state while it works.
+_SKELETONS = threading.Lock()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """An environment to be made: of that interpreter, with those wheels, in that folder, joined as `link` says."""
+
+    interpreter: Interpreter
+    entries: Sequence[StoreEntry]
+    folder: Path
+    link: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What came of orders: the link mode that each came to, and the store files that had to be replaced."""
+
+    links: tuple[str, ...]
+    replaced: tuple[str, ...]
+
+
+def make_skeleton(interpreter: Interpreter, folder: Path, app_data: Path) -> None:
+    """An environment of that interpreter with nothing installed, not even pip; whatever was there is gone.
+
+    The user's virtualenv configuration and VIRTUALENV_… variables have no say. Raises LockproofError where it fails.
+    """
+    import logging
+
+    from virtualenv import session_via_cli  # 190 ms
+
+    _refuse_unusable_path(str(folder))
+    remove_tree(folder)
+    arguments = [str(folder), "--python", str(interpreter.executable), "--no-seed", "--no-vcs-ignore"]
+    arguments += ["--app-data", str(app_data), "--no-periodic-update"]
+    quiet = {**os.environ, "VIRTUALENV_CONFIG_FILE": os.devnull}
+    quiet = {k: v for k, v in quiet.items() if not k.startswith("VIRTUALENV_") or k == "VIRTUALENV_CONFIG_FILE"}
+    try:
+        with _SKELETONS:
+            logging.getLogger("virtualenv").setLevel(logging.ERROR)
+            session_via_cli(arguments, setup_logging=False, env=quiet).run()
+        for patch in folder.glob("lib/python*/site-packages/_virtualenv.p*"):
+            patch.unlink()  # for Pythons before 3.10, against distutils settings that break pip: there is no pip here
+    except (RuntimeError, SystemExit, ValueError) as error:
+        raise LockproofError(f"virtualenv can't make an environment of Python {interpreter.version}", why=str(error),
+                             where=str(folder), remedy=f"try: virtualenv {' '.join(arguments)}") from error  # fmt: skip
+    except OSError as error:
+        raise disk_error(folder, error) from error
+
+
+def _refuse_unusable_path(folder: str) -> None:
+    """Raise UsageError for a path in which no environment can be."""
+    why = f"it has {os.pathsep!r} in it, which separates paths in PATH" if os.pathsep in folder else ""
+    try:
+        folder.encode()
+    except UnicodeEncodeError:
+        why = "it is not UTF-8"
+    if why:
+        raise UsageError("no environment can be made in this path", where=folder, why=why, remedy="work elsewhere")
+
+
+def disk_error(folder: Path, error: OSError) -> UnavailableError:
+    """What a full disk or a folder that can't be written to means for an environment."""
+    return UnavailableError(
+        "the environment can't be made", where=str(folder), why=error.strerror or str(error),
+        remedy="make room, or make the folder writable, and run again: nothing half-made will be used",
+    )  # fmt: skip
+
+
+def make_environments(orders: Sequence[Order], app_data: Path) -> Made:
+    """Make all the environments, those that are joined alike in one pass over the store.
+
+    Raises UnavailableError where the disk says no or a link mode asked for by name can't be had, and then none of them
+    is whole.
+    """
+    modes: list[str] = []
+    try:
+        for order in orders:
+            make_skeleton(order.interpreter, order.folder, app_data)
+            source = order.entries[0].folder / "manifest.json" if order.entries else None
+            modes.append(usable_mode(order.link, source, order.folder))
+        replaced: list[str] = []
+        for mode in dict.fromkeys(modes):
+            alike = [order for order, own in zip(orders, modes, strict=True) if own == mode]
+            joints = [
+                Joint(entries=o.entries, layout=_layout(o.interpreter.version), root=str(o.folder)) for o in alike
+            ]
+            replaced += join(joints, mode, own_record=_has_scripts)
+        for order, mode in zip(orders, modes, strict=True):
+            for entry in order.entries:
+                if _has_scripts(entry):
+                    _write_scripts_and_record(entry, order.interpreter.version, order.folder)
+            note_link_mode(order.folder, mode)
+    except OSError as error:
+        raise disk_error(orders[min(len(modes), len(orders) - 1)].folder, error) from error
+    return Made(links=tuple(modes), replaced=tuple(replaced))
+
+
+def _layout(python: str) -> Layout:
+    return layout_for(python, "windows" if os.name == "nt" else "linux")
+
+
+def note_link_mode(folder: Path, mode: str) -> None:
+    """Say in pyvenv.cfg who filled the environment, so that a reader knows when links into the store are right."""
+    with (folder / "pyvenv.cfg").open("a", encoding="utf-8") as config:
+        config.write(f"lockproof-link = {mode}\n")
+
+
+def _has_scripts(entry: StoreEntry) -> bool:
+    """Whether the wheel's RECORD has rows that differ from one environment to another."""
+    manifest = entry.manifest
+    outside = any(not file.path.startswith("site/") for file in manifest.files)
+    return bool(manifest.launchers or manifest.scripts or outside)
+
+
+def _write_scripts_and_record(entry: StoreEntry, python: str, folder: Path) -> None:
+    manifest, layout = entry.manifest, _layout(python)
+    program = str(folder / layout.scripts / "python")
+    outside = [file for file in manifest.files if not file.path.startswith("site/")]
+    rows = [(normal_path(file.path, layout), file.sha256, file.size) for file in outside]
+    written: dict[str, bytes] = {}
+    for script in manifest.scripts:
+        written[script.path] = render_script(program, _script_source(entry, script.path, script.sha256))
+    for launcher in landing_launchers(manifest, python):
+        written[f"scripts/{launcher.name}"] = render_launcher(program, launcher.module, launcher.attr)
+    for path, content in written.items():
+        write_script(folder / layout.physical(path), content)
+        rows.append((path, sha256_hex(content), len(content)))
+    lines = [
+        f"{quoted(layout.relative_to_site(path))},{record_hash(digest)},{size}\n" for path, digest, size in sorted(rows)
+    ]
+    record = folder / layout.site / manifest.dist_info / "RECORD"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_bytes("".join(lines).encode("utf-8", "surrogateescape") + static_record(manifest))
+
+
+def _script_source(entry: StoreEntry, path: str, sha256: str) -> bytes:
+    """A `.data/scripts` file's bytes from the store, checked, and from the archive where the store's are damaged."""
+    real = Path(entry.tree, path)
+    source = real.read_bytes() if real.is_file() and not real.is_symlink() else b""
+    if sha256_hex(canonical_script_source(source) or b"") == sha256:
+        return source
+    remove_tree(real)
+    entry.heal_script(path)
+    return real.read_bytes()
+
+
+def write_script(path: Path, content: bytes) -> None:
+    """Write an executable file anew, whatever the umask."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o755)

@@ -1,0 +1,1 @@
+"""From an environment back to a lock."""

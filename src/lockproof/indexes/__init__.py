@@ -1,0 +1,1 @@
+"""The user's package indexes: configuration, credentials, look-ups, downloads."""

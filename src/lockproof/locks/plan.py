@@ -1,0 +1,338 @@
+"""Lock and cells to plans: which artifact each cell gets, or every reason why a cell can't be had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from lockproof.cells.buildkeys import WHEELS_ONLY, may_build, unbuilt_error, unknown_builds
+from lockproof.errors import LockError
+from lockproof.locks import INSTALLABLE_ADVICE, Selection, raise_together, sdist_name, sha256_of, wheel_name
+from lockproof.locks.artifacts import Artifact, Plan
+from lockproof.locks.pylock import file_urls
+from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python, told_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from packaging.markers import Environment
+    from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
+    from packaging.tags import Tag
+
+    from lockproof.cells.matrix import Cell
+    from lockproof.locks import Lock
+    from lockproof.pythons.platforms import Platform
+
+_AGAIN = "Correct the lock, or make it again."
+_COVER = "Make the lock again so that it covers this Python and platform."
+_LEAVE_OUT = "Or leave the cell out (cells: exclude)."
+
+
+def plan_cells(lock: Lock, cells: Sequence[Cell], missing: Mapping[int, LockError] | None = None) -> tuple[Plan, ...]:
+    """One plan a cell, in their order, each the selection that PEP 751 prescribes for that cell.
+
+    `packaging.pylock.Pylock.select` selects, with the cell's own markers and tags and never those of this
+    process. `cell.groups` takes the place of the lock's default groups; None leaves them. `missing` says why
+    packages have no files, by their index: it matters for the cells that select them. Raises LockError, or a
+    ProblemsError of several, telling all that is wrong for all cells: a lock that excludes a cell, unknown
+    extras and groups, two entries of one distribution, and distributions without a wheel for a cell.
+    """
+    planner = _Planner(lock, missing or {})
+    plans = [plan for cell in cells if (plan := planner.plan(cell))]
+    raise_together(planner.problems())
+    return tuple(plans)
+
+
+def selected_packages(lock: Lock, cells: Sequence[Cell], among: Iterable[int]) -> set[int]:
+    """Those of some packages, by their index, that the marker of at least one cell selects (PEP 751).
+
+    A marker that has no answer selects nothing here: `plan_cells` tells it.
+    """
+    indexes = list(among)
+    if not indexes:
+        return set()
+    environments = [
+        _names_too(lock, cell, marker_environment(parse_python(cell.python), cell.platform)) for cell in cells
+    ]
+    packages = lock.pylock.packages
+    return {index for index in indexes if any(_selects(packages[index], names) for names in environments)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class _Refusal:
+    """Why cells can't be planned; `index` is the package's, -1 for the whole lock. In the lock's order.
+
+    `sdist` is the name of a package that could be built: those are told together, since they have one remedy.
+    """
+
+    index: int
+    what: str
+    why: str
+    remedy: str
+    sdist: str = ""
+
+
+class _Planner:
+    """Plans cell after cell, parsing each wheel name and making each platform's tags once."""
+
+    def __init__(self, lock: Lock, missing: Mapping[int, LockError]) -> None:
+        import packaging  # late: packaging takes 80 ms
+
+        self._lock = lock
+        self._missing = {**lock.refusals, **missing}
+        self._selector = f"packaging {packaging.__version__}"
+        self._narrowed: dict[tuple[str, Platform], tuple[Pylock, list[Tag], Environment]] = {}
+        self._refused: dict[_Refusal, list[str]] = {}
+        self._tagged = [_tagged(package) for package in lock.pylock.packages]
+
+    def problems(self) -> Iterator[LockError]:
+        """One error for each reason, naming all the cells that it holds for, in the lock's order."""
+        ordered = sorted(self._refused)
+        if unbuilt := [refusal for refusal in ordered if refusal.sdist]:
+            yield self._unbuilt(unbuilt)
+        for refusal in (refusal for refusal in ordered if not refusal.sdist):
+            place = self._lock.path if refusal.index < 0 else self._lock.place(refusal.index)
+            what = f"{refusal.what} for {', '.join(self._refused[refusal])}"
+            yield LockError(what, where=place, why=refusal.why, remedy=refusal.remedy)
+
+    def _unbuilt(self, refusals: Sequence[_Refusal]) -> LockError:
+        """All sdists that cells need and that may not be built."""
+        lines = [
+            f"{self._lock.place(one.index)}: {one.what} for {', '.join(self._refused[one])}: {one.why}"
+            for one in refusals
+        ]
+        return unbuilt_error(
+            self._lock.path, [one.sdist for one in refusals], lines, f"{INSTALLABLE_ADVICE} {_LEAVE_OUT}"
+        )
+
+    def plan(self, cell: Cell) -> Plan | None:
+        """The plan of a cell; None, or one with holes, after noting what is wrong with it."""
+        from packaging.markers import UndefinedComparison, UndefinedEnvironmentName  # late, as above
+        from packaging.pylock import PylockSelectError
+
+        pylock, tags, environment = self._view(cell)
+        refusals = [*_unknown_names(self._lock, cell), *_unknown_builds(self._lock, cell)]
+        refusals = refusals or list(_unanswered(self._lock, cell))
+        try:
+            refusals += _exclusions(pylock, environment)
+            if not refusals:
+                return self._select(cell, pylock, tags, environment)
+        except PylockSelectError as error:
+            refusals += _clashes(self._lock, cell, environment) or [_whole("the lock can't be planned", str(error))]
+        except (UndefinedComparison, UndefinedEnvironmentName) as error:
+            refusals.append(_whole("the lock can't be planned", f"a marker can't be evaluated ({error})"))
+        for refusal in refusals:
+            self._refuse(cell, refusal)
+        return None
+
+    def _buildable(self, cell: Cell, index: int) -> PackageSdist | None:
+        """The package's own sdist (no stand-in), where it may be built."""
+        package = self._lock.pylock.packages[index]
+        return package.sdist if may_build(cell.build, package.name) else None
+
+    def _refuse(self, cell: Cell, refusal: _Refusal) -> None:
+        self._refused.setdefault(refusal, []).append(cell.id)
+
+    def _view(self, cell: Cell) -> tuple[Pylock, list[Tag], Environment]:
+        """The lock without wheels that don't fit the cell's Python and platform, and their tags and markers.
+
+        `select` ignores wheels whose tags don't fit, so that leaving them out changes nothing but the time:
+        it would parse each name again for each cell. It refuses a package that keeps none and has no sdist; a
+        stand-in lets it go on, so that all holes are found at once.
+        """
+        key = (cell.python, cell.platform)
+        if key not in self._narrowed:
+            python = parse_python(cell.python)
+            tags = compatible_tags(python, cell.platform)
+            supported = frozenset(tags)
+            packages = [
+                _narrowed(package, wheels, supported)
+                for package, wheels in zip(self._lock.pylock.packages, self._tagged, strict=True)
+            ]
+            pylock = replace(self._lock.pylock, packages=packages)
+            self._narrowed[key] = (pylock, tags, marker_environment(python, cell.platform))
+        return self._narrowed[key]
+
+    def _select(self, cell: Cell, pylock: Pylock, tags: list[Tag], environment: Environment) -> Plan:
+        from packaging.pylock import PackageWheel  # late, as above
+
+        selected = pylock.select(environment=environment, tags=tags, extras=cell.extras, dependency_groups=cell.groups)
+        index_of = {id(package): index for index, package in enumerate(pylock.packages)}
+        artifacts = []
+        for package, file in selected:
+            index = index_of[id(package)]
+            chosen = file if isinstance(file, PackageWheel) else self._buildable(cell, index)
+            if chosen is None:
+                refusal = _hole(self._lock, index, self._missing.get(index))
+                self._refuse(cell, replace(refusal, sdist="") if cell.build == WHEELS_ONLY else refusal)
+            elif isinstance(artifact := _artifact(self._lock, index, chosen), Artifact):
+                artifacts.append(artifact)
+            else:
+                self._refuse(cell, artifact)
+        return Plan(
+            cell=cell,
+            artifacts=tuple(sorted(artifacts, key=lambda artifact: artifact.name)),
+            selector=self._selector,
+        )
+
+
+def _tagged(package: Package) -> list[tuple[PackageWheel, frozenset[Tag]]]:
+    """The wheels of a package with their tags; a wheel whose name says none fits nowhere."""
+    named = [(wheel, wheel_name(wheel.filename)) for wheel in package.wheels or ()]
+    return [(wheel, name.tags) for wheel, name in named if name]
+
+
+def _narrowed(
+    package: Package, wheels: Sequence[tuple[PackageWheel, frozenset[Tag]]], supported: frozenset[Tag]
+) -> Package:
+    from packaging.pylock import PackageSdist  # late, as above
+
+    if not package.wheels and package.sdist:
+        return package
+    fitting = [wheel for wheel, tags in wheels if not tags.isdisjoint(supported)]
+    stand_in = package.sdist or PackageSdist(name="no wheel fits", hashes={})
+    return replace(package, wheels=fitting or None, sdist=package.sdist if fitting else stand_in)
+
+
+def _artifact(lock: Lock, index: int, file: PackageWheel | PackageSdist) -> Artifact | _Refusal:
+    parts, sha256 = wheel_name(file.filename) or sdist_name(file.filename), sha256_of(file.hashes)
+    what = f"{file.filename} can't be used"
+    if parts is None or sha256 is None:
+        return _Refusal(index=index, what=what, why="it has no valid name or no sha256", remedy=_AGAIN)
+    try:
+        urls = file_urls(file, lock.folder)
+    except ValueError as error:
+        return _Refusal(index=index, what=what, why=str(error), remedy=_AGAIN)
+    return Artifact(
+        name=parts.name,
+        version=parts.version,
+        filename=file.filename,
+        sha256=sha256,
+        size=file.size,
+        urls=urls,
+        where=lock.place(index),
+    )
+
+
+def _whole(what: str, why: str, remedy: str = _AGAIN) -> _Refusal:
+    return _Refusal(index=-1, what=what, why=why, remedy=remedy)
+
+
+def _hole(lock: Lock, index: int, missing: LockError | None) -> _Refusal:
+    """A distribution without a wheel: told with the wheels that the lock has, or why it has no files."""
+    if missing:
+        return _Refusal(index=index, what=missing.what, why=missing.why, remedy=f"{missing.remedy} {_LEAVE_OUT}")
+    package = lock.pylock.packages[index]
+    version = f" {package.version}" if package.version else ""
+    tags = {tag for wheel in package.wheels or () if (parts := wheel_name(wheel.filename)) for tag in parts.tags}
+    why = f"its wheels are for {told_tags(tags)}" if package.wheels else "it has no file"
+    if package.sdist and not package.wheels:
+        why = "it has only an sdist"
+    return _Refusal(
+        index=index,
+        what=f"{package.name}{version} has no wheel",
+        why=why,
+        remedy=f"{INSTALLABLE_ADVICE} {_LEAVE_OUT}",
+        sdist=package.name if package.sdist else "",
+    )
+
+
+def _unknown_names(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
+    """Extras and groups that a cell asks for and the lock doesn't have."""
+    from packaging.utils import canonicalize_name  # late, as above
+
+    pylock = lock.pylock
+    groups = {*(pylock.dependency_groups or ()), *(pylock.default_groups or ())}
+    for word, asked, known in (
+        ("extra", cell.extras, pylock.extras or ()),
+        ("group", cell.groups or (), groups),
+    ):
+        names = {canonicalize_name(name) for name in known}
+        missing = [name for name in asked if canonicalize_name(name) not in names]
+        if not missing:
+            continue
+        why = f"it has {', '.join(sorted(known))}" if known else f"it has no {word}s"
+        remedy = f"Correct `{word}s` in matrix.yaml, or make the lock again with them."
+        if lock.kind == "requirements":
+            why = f"a requirements file has no {word}s; what it lists is installed, all of it"
+            remedy = f"Take `{word}s` out of matrix.yaml, or lock as pylock.toml."
+        yield _whole(f"the lock has no {word} {', '.join(missing)}, which is asked", why, remedy)
+
+
+def _unknown_builds(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
+    """Names in `build` that no package of the lock has, where all of it was read."""
+    if lock.selections is not None:
+        return
+    if unknown := unknown_builds(cell.build, {package.name for package in lock.pylock.packages}):
+        remedy = "Correct `build` in matrix.yaml."
+        yield _whole(f"`build` names {', '.join(unknown)}", "the lock has no such distribution", remedy)
+
+
+def _unanswered(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
+    """A selection that the lock was not read for: what isn't in it could be missing there."""
+    from packaging.utils import canonicalize_name  # late, as above
+
+    groups = (lock.pylock.default_groups or ()) if cell.groups is None else cell.groups
+    selection = Selection(
+        extras=frozenset(map(canonicalize_name, cell.extras)), groups=frozenset(map(canonicalize_name, groups))
+    )
+    if lock.selections is not None and selection not in lock.selections:
+        yield _whole("the lock was read for other extras and groups", "it doesn't say what these install")
+
+
+def _exclusions(pylock: Pylock, environment: Environment) -> Iterator[_Refusal]:
+    """Why the lock as a whole excludes an environment: PEP 751 wants an error, not a skip."""
+    requires, python = pylock.requires_python, environment["python_full_version"]
+    if requires and not requires.contains(python):
+        why = f"it requires Python {requires}, and this is {python}"
+        yield _whole("the lock is not made", why, f"{_COVER} {_LEAVE_OUT}")
+    if pylock.environments and not any(
+        marker.evaluate(_as_mapping(environment), context="requirement") for marker in pylock.environments
+    ):
+        why = f"its environments are: {'; '.join(map(str, pylock.environments))}"
+        yield _whole("the lock is not made", why, f"{_COVER} {_LEAVE_OUT}")
+
+
+def _as_mapping(environment: Environment) -> dict[str, str | AbstractSet[str]]:
+    return cast("dict[str, str | AbstractSet[str]]", dict(environment.items()))
+
+
+def _names_too(lock: Lock, cell: Cell, environment: Environment) -> dict[str, str | AbstractSet[str]]:
+    """What the markers of packages are evaluated with: the cell's extras and groups too."""
+    groups = (lock.pylock.default_groups or ()) if cell.groups is None else cell.groups
+    return {
+        **_as_mapping(environment),
+        "extras": frozenset(cell.extras),
+        "dependency_groups": frozenset(groups),
+    }
+
+
+def _selects(package: Package, names: dict[str, str | AbstractSet[str]]) -> bool:
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName  # late, as above
+
+    try:
+        return package.marker is None or package.marker.evaluate(names, context="lock_file")
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return False
+
+
+def _clashes(lock: Lock, cell: Cell, environment: Environment) -> list[_Refusal]:
+    """All reasons for which `select` refuses packages; it tells the first only."""
+    evaluated = _names_too(lock, cell, environment)
+    python = environment["python_full_version"]
+    seen: dict[str, int] = {}
+    found = []
+    for index, package in enumerate(lock.pylock.packages):
+        if not _selects(package, evaluated):
+            continue
+        if package.requires_python and not package.requires_python.contains(python):
+            why = f"it requires Python {package.requires_python}"
+            found.append(
+                _Refusal(index=index, what=f"{package.name} is not made", why=why, remedy=f"{_COVER} {_LEAVE_OUT}")
+            )
+        if package.name in seen:
+            why = f"the entry at {lock.place(seen[package.name])} applies too"
+            found.append(_Refusal(index=index, what=f"{package.name} is locked twice", why=why, remedy=_AGAIN))
+        seen.setdefault(package.name, index)
+    return found

@@ -1,0 +1,1 @@
+"""Fingerprints: predicted, observed, held against each other."""

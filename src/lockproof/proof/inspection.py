@@ -1,0 +1,122 @@
+"""An environment on this machine, read and turned into a fingerprint; none of its code is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockproof.errors import UnavailableError, UsageError
+from lockproof.proof.bytecode import check_bytecode
+from lockproof.proof.fingerprint import Finding
+from lockproof.proof.observation import observe
+from lockproof.proof.reader import ChangedDuringRead, read_tree
+from lockproof.proof.readtree import bytecode_of, layout_of
+from lockproof.wheels.startup import parse_pyvenv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lockproof.proof.fingerprint import Fingerprint
+    from lockproof.proof.reader import Tree
+    from lockproof.pythons.interpreters import Interpreter
+    from lockproof.wheels.store import Known
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """A reading of an environment and its fingerprint; a later one of the same files need not be worked out again."""
+
+    fingerprint: Fingerprint
+    tree: Tree
+    interpreter: Interpreter | None
+
+
+def inspect_environment(
+    folder: Path,
+    *,
+    identify: Callable[[Path], Interpreter | None],
+    store: Path | None,
+    declared: Path | None = None,
+    known: Known | None = None,
+    previous: Inspection | None = None,
+) -> Inspection:
+    """Read the virtual environment in `folder`, and say what its fingerprint is.
+
+    `identify` says which interpreter an executable outside the environment is; `declared` is the one it should be.
+    Links are followed only below `store` and only where pyvenv.cfg says that the environment was joined by links.
+    `known` spares reading files whose bytes were hashed while they looked as they do now; what is read is entered.
+    Where everything is as in `previous`, its fingerprint is the answer. Raises UsageError for a folder that is no
+    environment, UnavailableError for one that can't be read or changes meanwhile.
+    """
+    tree = _read(folder, store, known, previous)
+    interpreter, finding = _interpreter_of(tree, identify, declared)
+    if previous and tree is previous.tree and interpreter == previous.interpreter:
+        return Inspection(fingerprint=previous.fingerprint, tree=tree, interpreter=interpreter)
+    answers = check_bytecode(tree.root, bytecode_of(tree), interpreter.executable if interpreter else None)
+    fingerprint = observe(
+        tree,
+        bytecode=answers,
+        interpreter=interpreter.identity if interpreter else {},
+        interpreter_layer=interpreter.layer if interpreter else None,
+    )
+    if finding:
+        fingerprint = replace(fingerprint, findings=(*fingerprint.findings, finding))
+    return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
+
+
+def _read(folder: Path, store: Path | None, known: Known | None, previous: Inspection | None) -> Tree:
+    configuration = folder / "pyvenv.cfg"
+    if not configuration.is_file():
+        raise UsageError(
+            "this is not a virtual environment", where=str(folder), why="it has no pyvenv.cfg",
+            remedy="name the folder that has pyvenv.cfg, bin (or Scripts) and lib in it",
+        )  # fmt: skip
+    try:
+        keys = parse_pyvenv(configuration.read_text(encoding="utf-8", errors="surrogateescape"))
+        follow = str((store / "wheels").resolve()) if store and keys.get("lockproof-link") == "symlink" else None
+        return read_tree(str(folder.absolute()), known, follow, previous.tree if previous else None)
+    except (OSError, ChangedDuringRead) as error:
+        why = f"{error} changed while it was read" if isinstance(error, ChangedDuringRead) else str(error)
+        raise UnavailableError(
+            "the environment can't be read whole", where=str(folder), why=why,
+            remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
+        ) from error  # fmt: skip
+
+
+def _interpreter_of(
+    tree: Tree, identify: Callable[[Path], Interpreter | None], declared: Path | None
+) -> tuple[Interpreter | None, Finding | None]:
+    """The interpreter that the environment's `python` leads to; a finding where it isn't one that can be trusted."""
+    python = f"{layout_of(tree).scripts}/python"
+    if python in tree.resolved:
+        end = tree.resolved[python]
+        if end.startswith(f"{tree.real_root}/"):
+            return None, Finding("interpreter", "scripts/python", f"leads to {end}, inside the environment")
+        interpreter = identify(Path(end))
+        if interpreter is None:
+            if declared is not None:
+                return None, Finding("interpreter", "scripts/python", f"leads to {end}, not to {declared}")
+            text = f"leads to {end}, which is no interpreter that was found on this machine"
+            return None, Finding("interpreter", "scripts/python", text, "unproven")
+        return interpreter, _home_finding(tree, interpreter)
+    if python not in tree.files:
+        return None, Finding("interpreter", "scripts/python", "is not there")
+    home = _home(tree)
+    interpreter = identify(Path(home, "python")) if home else None
+    if interpreter and interpreter.files.get("executable") == f"sha256:{tree.files[python][0]}":
+        return interpreter, None
+    return None, Finding("interpreter", "scripts/python", "is a program of its own, not the declared interpreter")
+
+
+def _home(tree: Tree) -> str:
+    return parse_pyvenv(tree.texts.get("pyvenv.cfg", b"").decode("utf-8", "surrogateescape")).get("home", "")
+
+
+def _home_finding(tree: Tree, interpreter: Interpreter) -> Finding | None:
+    """Python takes its standard library from beside pyvenv.cfg's `home` (PEP 405), whatever its executable is."""
+    home = _home(tree)
+    if home and Path(home).resolve() == interpreter.executable.parent:
+        return None
+    text = f"says home = {home}, its interpreter is in {interpreter.executable.parent}"
+    return Finding("interpreter-home", "data/pyvenv.cfg", text)

@@ -1,0 +1,225 @@
+"""The fingerprint that a cell must have, from its plan and the manifests of its wheels: nothing is installed."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, NamedTuple
+
+from lockproof.digests import digest_of_lines
+from lockproof.errors import LockError
+from lockproof.proof.fingerprint import (
+    Distribution,
+    FileFact,
+    Finding,
+    Fingerprint,
+    artifacts_digest,
+    owned_roots,
+    set_digest,
+    startup_digest,
+)
+from lockproof.wheels.launchers import for_python
+from lockproof.wheels.startup import pyvenv_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from lockproof.pythons.layout import Layout
+    from lockproof.wheels.launchers import EntryPointScript
+    from lockproof.wheels.manifest import Manifest
+
+
+class Landing(NamedTuple):
+    """What one wheel puts where, the canonical lines of that, sorted, their digest, and all folders above."""
+
+    facts: dict[str, FileFact]
+    lines: list[bytes]
+    digest: str
+    folders: frozenset[str]
+
+
+Landings = dict[tuple[str, str], Landing]
+
+
+def predict(
+    manifests: Sequence[Manifest],
+    layout: Layout,
+    *,
+    python: str,
+    os_name: str,
+    interpreter: Mapping[str, str],
+    interpreter_layer: str | None,
+    landings: Landings | None = None,
+    locked: Mapping[str, tuple[str, str]] | None = None,
+) -> Fingerprint:
+    """What an environment of exactly these wheels is, whoever installs them, wherever.
+
+    `landings` keeps, from one call to the next, what is worked out of wheels that several cells have. `locked` has, by
+    name, (file name, sha256) of what the lock names: the sdist, where a wheel was built from one.
+
+    `interpreter` and `interpreter_layer` are those of the declared interpreter; None leaves that layer out, for a
+    platform that isn't at hand. Raises LockError, naming both sides, where two distributions put different bytes at
+    one path, or (macOS, Windows) at paths that differ only in case or Unicode form.
+    """
+    landed = [
+        (manifest, _landing(manifest, layout, python, {} if landings is None else landings)) for manifest in manifests
+    ]
+    files, owners, shared = _together(landed)
+    findings = [*shared, *(finding for manifest in manifests for finding in manifest.findings)]
+    findings += [note for manifest in manifests for note in _not_executable(manifest, layout)]
+    findings += _twins(owners, os_name)
+    startup = [line for manifest in manifests for line in manifest.startup]
+    startup += pyvenv_lines({})
+    placed = _distributions(landed, locked or {})
+    layers = {
+        "set": set_digest((dist.name, dist.version) for dist in placed),
+        "artifacts": artifacts_digest(placed) or "",
+        "files": digest_of_lines("lockproof files 1", sorted({line for _, own in landed for line in own.lines})),
+        "startup": startup_digest(startup),
+    }
+    if interpreter_layer is not None:
+        layers["interpreter"] = interpreter_layer
+    return Fingerprint(
+        layers=layers,
+        distributions=placed,
+        files=files,
+        startup=tuple(sorted(set(startup))),
+        interpreter=interpreter,
+        findings=tuple(findings),
+    )
+
+
+def _together(
+    landed: Iterable[tuple[Manifest, Landing]],
+) -> tuple[dict[str, FileFact], dict[str, str], list[Finding]]:
+    """The facts of all files, the owner of each, and notes of those that two wheels bring; LockError for collisions."""
+    files: dict[str, FileFact] = {}
+    owners: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    shared = []
+    for manifest, landing in landed:
+        own = landing.facts
+        for path in sorted(own.keys() & files.keys()):
+            if own[path] != files[path]:
+                raise _collision(path, owners[path], manifest)
+            text = f"is put there by {owners[path]} and by {manifest.name}, with equal bytes"
+            shared.append(Finding("owned-twice", path, text, "note"))
+        files.update(own)
+        owners.update(dict.fromkeys(own, manifest.name))
+        folders.update(dict.fromkeys(landing.folders, manifest.name))
+    _refuse_file_as_folder(owners, folders)
+    return files, owners, shared
+
+
+def _distributions(
+    landed: Sequence[tuple[Manifest, Landing]], locked: Mapping[str, tuple[str, str]]
+) -> tuple[Distribution, ...]:
+    roots = owned_roots({manifest.name: landing.facts for manifest, landing in landed})
+    return tuple(
+        Distribution(
+            name=manifest.name,
+            version=manifest.version,
+            files=landing.digest,
+            roots=roots[manifest.name],
+            artifact=locked.get(manifest.name) or (manifest.filename, manifest.sha256),
+        )
+        for manifest, landing in landed
+    )
+
+
+def _landing(manifest: Manifest, layout: Layout, python: str, landings: Landings) -> Landing:
+    """What a wheel puts where under that exact Python, with its canonical lines and their digest."""
+    everywhere = not manifest.launchers and all(file.path.startswith("site/") for file in manifest.files)
+    key = (manifest.sha256, "" if everywhere else f"{layout.headers} {python}")
+    found = landings.get(key)
+    if found is None:
+        facts = landing_facts(manifest, layout, python)
+        lines = sorted(fact.line(path) for path, fact in facts.items())
+        digest = digest_of_lines("lockproof files 1", lines)
+        found = landings[key] = Landing(facts, lines, digest, _folders_above(facts))
+    return found
+
+
+def landing_facts(manifest: Manifest, layout: Layout, python: str) -> dict[str, FileFact]:
+    """The facts of one wheel's files as they will be observed under that exact Python, by logical path."""
+    facts: dict[str, FileFact] = {}
+    for path, _member, sha256, size, _executable in manifest.files:
+        facts[normal_path(path, layout)] = FileFact("f", sha256, size)
+    for script in manifest.scripts:
+        facts[script.path] = script.fact
+    for launcher in landing_launchers(manifest, python):
+        facts[f"scripts/{launcher.name}"] = FileFact("e", f"{launcher.module}:{launcher.attr}")
+    return facts
+
+
+def landing_launchers(manifest: Manifest, python: str) -> list[EntryPointScript]:
+    """The wrappers that a wheel gets under that exact Python."""
+    major, minor = python.split(".")[:2]
+    return for_python(manifest.launchers, (int(major), int(minor)))
+
+
+def _not_executable(manifest: Manifest, layout: Layout) -> list[Finding]:
+    """Files that a data scheme puts among the scripts, and whose wheel doesn't mark them executable: so they land."""
+    return [
+        Finding("not-executable", path, f"{manifest.filename} has it without an executable bit", "note")
+        for file in manifest.files
+        if not file.executable and (path := normal_path(file.path, layout)).startswith("scripts/")
+    ]
+
+
+def normal_path(path: str, layout: Layout) -> str:
+    """A wheel's logical path as it is observed: its data scheme may reach into another area (`data/bin/x`)."""
+    return layout.logical(path[5:]) if path.startswith("data/") else path
+
+
+def _collision(path: str, first: str, second: Manifest) -> LockError:
+    return LockError(
+        f"{first} and {second.name} {second.version} put different bytes at {path}",
+        why="which of the two would win depends on the installer and on chance",
+        remedy="lock only one of them, or versions that do not share the file",
+    )
+
+
+def _folders_above(paths: Iterable[str]) -> frozenset[str]:
+    folders = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(folders)
+
+
+def _refuse_file_as_folder(owners: Mapping[str, str], folders: Mapping[str, str]) -> None:
+    for path in sorted(owners.keys() & folders.keys()):
+        raise LockError(
+            f"{owners[path]} has a file at {path}, where {folders[path]} has a folder",
+            remedy="lock only one of them, or versions that do not share the path",
+        )
+
+
+def _twins(owners: Mapping[str, str], os_name: str) -> list[Finding]:
+    """Paths that a case-insensitive or normalising file system takes for one."""
+    if not _may_have_twins(owners):
+        return []
+    seen: dict[str, str] = {}
+    notes = []
+    for path, owner in owners.items():
+        other = seen.setdefault(_folded(path), path)
+        if other == path:
+            continue
+        message = f"{owners[other]}'s {other} and {owner}'s {path} are one file where case or Unicode form don't count"
+        if os_name in ("macos", "windows"):
+            raise LockError(message, remedy="lock versions that do not share the path, or leave this platform out")
+        notes.append(Finding("twin-paths", path, message, "note"))
+    return notes
+
+
+def _may_have_twins(owners: Mapping[str, str]) -> bool:
+    """Whether one of the few paths that aren't plain lower case has the folded form of another path."""
+    odd = [path for path in owners if not (path.isascii() and path.islower())]
+    folded = {_folded(path) for path in odd}
+    return len(folded) < len(odd) or any(path in owners for path in folded.difference(odd))
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()

@@ -1,0 +1,52 @@
+"""What a command line names as TARGET: the folder of an environment, or a saved fingerprint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockproof.errors import UsageError
+from lockproof.proof.fingerprint import Fingerprint, from_json
+
+if TYPE_CHECKING:
+    from lockproof.project import Project
+    from lockproof.proof.inspection import Inspection
+    from lockproof.pythons.interpreters import Interpreter
+
+
+def read_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
+    """The fingerprint of a folder or of a saved fingerprint; UsageError for anything else."""
+    from dataclasses import replace
+
+    from lockproof.environments.workspace import describe_origin
+
+    path = project.places.folder / named
+    if path.is_file():
+        try:
+            return from_json(path.read_text(encoding="utf-8"), named)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError("this saved fingerprint can't be read", where=named, why=str(error)) from error
+    observed = inspect_target(named, project, expected).fingerprint
+    return replace(observed, about=describe_origin(path.absolute(), observed))
+
+
+def inspect_target(named: str, project: Project, expected: Interpreter | None = None) -> Inspection:
+    """The reading of an environment's folder; UsageError for anything else."""
+    from dataclasses import replace
+
+    from lockproof.proof.inspection import inspect_environment
+    from lockproof.pythons.interpreters import identify
+
+    kind = named.partition(":")[0]
+    path = project.places.folder / named
+    if not path.is_dir():
+        why = f"{kind}: targets are not read by this version" if ":" in named else "there is no such folder or file"
+        why = "it is a file, and the environment itself is needed" if path.is_file() else why
+        raise UsageError("this is no target", where=named, why=why, remedy="name a folder or a saved fingerprint")
+    trusted = (expected.executable,) if expected else ()
+    discovery = replace(project.discovery, trusted=trusted)
+    return inspect_environment(
+        path,
+        identify=lambda real: identify(real, discovery),
+        store=project.store.folder,
+        declared=expected.executable if expected else None,
+    )

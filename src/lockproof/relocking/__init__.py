@@ -1,0 +1,1 @@
+"""Making, upgrading, checking and converting locks."""

@@ -1,0 +1,1 @@
+"""A run: its cells, their commands, what came of them."""

@@ -1,0 +1,345 @@
+"""One cell from start to end: an environment made or found, proven, its commands run, and proven again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from lockproof.environments.environment import Order, disk_error, make_environments, make_skeleton
+from lockproof.environments.workspace import Record
+from lockproof.errors import LockproofError
+from lockproof.proof.compare import Proof, prove
+from lockproof.proof.fingerprint import Finding
+from lockproof.proof.inspection import inspect_environment
+from lockproof.pythons.interpreters import identify
+from lockproof.running.cellcommands import SHARING, CellCommands, Options, Progress
+from lockproof.running.outcomes import Outcome, first_reason
+from lockproof.running.preparation import with_project
+from lockproof.running.provers import Provers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from lockproof.environments.workspace import Workspace
+    from lockproof.proof.inspection import Inspection
+    from lockproof.pythons.interpreters import Discovery, Interpreter
+    from lockproof.running.outcomes import Listener
+    from lockproof.running.preparation import Job
+    from lockproof.running.process import Processes
+    from lockproof.wheels.store import Store
+
+_NAMED = 20  # changed files of the project
+_TOLD = 8  # replaced files, before only their number is
+_TOGETHER = 8  # environments made in one pass before the first command runs
+
+
+class CellRunner:
+    """Runs cells; one object serves all threads of a run."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        store: Store,
+        workspace: Workspace,
+        discovery: Discovery,
+        processes: Processes,
+        listener: Listener,
+    ) -> None:
+        """Everything that a cell touches is given; nothing is looked up elsewhere."""
+        self._options = options
+        self._store = store
+        self._workspace = workspace
+        self._discovery = discovery
+        self._processes = processes
+        self._listener = listener
+        self._commands = CellCommands(options, workspace=workspace, processes=processes, listener=listener)
+        # Making and reading environments is thousands of short system calls: two threads at it only hinder each other.
+        # So one cell at a time does that, while the commands of others run.
+        self._desk = threading.Lock()
+        self._locks: dict[str, FileLock] = {}
+        self.compiling = True
+        self.suspects: set[str] = set()  # cells that may have changed what another one's proof put right
+        self._running: set[str] = set()
+        self._made: dict[str, tuple[str, float]] = {}
+        self._provers: Provers | None = None
+
+    def run(self, job: Job) -> Outcome:
+        """What came of the cell. An error is an outcome too; only KeyboardInterrupt leaves."""
+        progress = Progress()
+        try:
+            with self._held(job):
+                return self._run(job, progress)
+        except LockproofError as error:
+            return self._outcome(job, progress, "error", str(error), error_code=error.exit_code)
+        except OSError as error:
+            problem = disk_error(self._workspace.environment(job.cell.id), error)
+            return self._outcome(job, progress, "error", str(problem), error_code=problem.exit_code)
+
+    def create_together(self, jobs: Sequence[Job]) -> None:
+        """Make the environments of cells that have none, in one pass over the store; what fails here is tried alone.
+
+        Each is held from here to the end of its own run. One that another run is using is left for later.
+        """
+        fresh: list[Job] = []
+        for job in jobs:
+            if len(fresh) == _TOGETHER or job.cell.installer != "lockproof" or self._reusable(job):
+                continue
+            lock = self._lock(job)
+            with suppress(Timeout, OSError):
+                lock.acquire(timeout=0)
+                self._locks[job.cell.id] = lock
+                fresh.append(job)
+        if len(fresh) < 2:
+            return
+        started = time.monotonic()
+        try:
+            for job in fresh:
+                self._workspace.forget(job.cell.id)
+                self._listener.phase(job.cell, "creating")
+            made = make_environments([self._order(job) for job in fresh], self._options.app_data)
+        except (LockproofError, OSError):
+            return  # each cell, made alone, tells its own error
+        self._note_replaced(made.replaced)
+        share = (time.monotonic() - started) / len(fresh)
+        for job, mode in zip(fresh, made.links, strict=True):
+            self._made[job.cell.id] = (mode, share)
+
+    def start_provers(self, jobs: Sequence[Job], at_once: int) -> None:
+        """Share the proofs of these cells, so many at once, between processes; before any of them runs."""
+        known = {job.cell.id: job for job in jobs}
+        before: dict[str, Inspection] = {}
+
+        def prove_in_fork(cell: str, again: bool) -> Proof:
+            inspection = before[cell] = self._inspect(known[cell], before.get(cell) if again else None, again=again)
+            return prove(known[cell].predicted, with_project(inspection.fingerprint, known[cell]))
+
+        self._provers = Provers(prove_in_fork, {cell: job.predicted for cell, job in known.items()}, at_once)
+
+    def release(self) -> None:
+        """Let go of cells that were made but never run, and of the processes that prove."""
+        if self._provers:
+            self._provers.close()
+        for lock in self._locks.values():
+            lock.release()
+        self._locks.clear()
+
+    def _order(self, job: Job) -> Order:
+        if job.interpreter is None:
+            raise LockproofError(f"{job.cell.id} has no interpreter here")
+        folder = self._workspace.environment(job.cell.id)
+        return Order(interpreter=job.interpreter, entries=job.entries, folder=folder, link=job.cell.link)
+
+    def _lock(self, job: Job) -> FileLock:
+        return FileLock(self._workspace.lock(job.cell.id), thread_local=False)
+
+    @contextmanager
+    def _held(self, job: Job) -> Iterator[None]:
+        """Hold the cell, waiting for another run that uses it."""
+        lock = self._locks.pop(job.cell.id, None)
+        if lock is None:
+            lock = self._lock(job)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                self._listener.phase(job.cell, "waiting for another run that uses this cell")
+                while not self._processes.ended and not lock.is_locked:
+                    with suppress(Timeout):
+                        lock.acquire(timeout=1)
+        try:
+            if self._processes.ended:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            lock.release()
+
+    def _run(self, job: Job, progress: Progress) -> Outcome:
+        proof = self._ready(job, progress)
+        if proof.verdict != "match":
+            reason = f"the environment is not what the lock says: {first_reason(proof)}"
+            return self._outcome(job, progress, proof.verdict, reason, proof)
+        if self._options.install_only:
+            return self._outcome(job, progress, "passed", "", proof)
+        self._workspace.forget(job.cell.id)  # until the commands are done and the environment is proven again
+        self._running.add(job.cell.id)
+        try:
+            return self._run_and_prove(job, progress)
+        finally:
+            self._running.discard(job.cell.id)
+
+    def _run_and_prove(self, job: Job, progress: Progress) -> Outcome:
+        failure = self._commands.run(job, progress)
+        try:
+            proof = self._prove(job, progress, again=True)
+        except LockproofError as error:
+            self._heal(job, progress.mode)
+            reason = f"its commands left no environment that can be read: {error}"
+            return self._outcome(job, progress, "mismatch", reason)
+        proof = replace(proof, findings=(*proof.findings, *_project_findings(job)))
+        if findings := self._commands.bytecode_findings(job):
+            proof = replace(proof, verdict="mismatch", findings=(*findings, *proof.findings))
+        if proof.verdict != "match":
+            self._heal(job, progress.mode)
+            reason = f"its commands changed the environment: {first_reason(proof)}"
+            return self._outcome(job, progress, proof.verdict, reason, proof)
+        self._keep(job, proof, progress.mode)
+        if self.compiling:  # not in a run that had to fetch wheels: it is long enough
+            self._commands.keep_bytecode(job, progress.mode)
+        return self._outcome(job, progress, "failed" if failure else "passed", failure, proof)
+
+    def _reusable(self, job: Job) -> Record | None:
+        """The record of an environment that may still be right: of the same prediction, made in the same way."""
+        record = self._workspace.record(job.cell.id)
+        wanted = (_installed(job.predicted.layers), job.cell.link, job.cell.installer)
+        if record and not self._options.recreate:
+            return record if (_installed(record.layers), record.link, record.installer) == wanted else None
+        return None
+
+    def _ready(self, job: Job, progress: Progress) -> Proof:
+        """An environment that was just proven: the one that is there, if it still is right, else a new one."""
+        cell = job.cell
+        made = self._made.pop(cell.id, None)
+        if made is not None:
+            progress.mode, progress.seconds["create"] = made
+            proof = self._prove(job, progress)
+        elif (record := self._reusable(job)) and (found := self._prove_old(job, progress)):
+            progress.mode = record.mode
+            proof = found
+        else:
+            proof = self._create(job, progress)
+        if proof.verdict == "mismatch" and [path for entry in job.entries for path in entry.verify()]:
+            proof = self._create(job, progress)  # the store was damaged in a way that no lstat shows
+        if proof.verdict == "match":
+            self._keep(job, proof, progress.mode)
+        return proof
+
+    def _prove_old(self, job: Job, progress: Progress) -> Proof | None:
+        """The proof of an environment that an earlier run made; None where it must be made again."""
+        try:
+            proof = self._prove(job, progress)
+        except LockproofError as error:
+            why = str(error)
+        else:
+            if proof.verdict == "match":
+                return proof
+            why = first_reason(proof)
+        self._listener.note(f"{job.cell.id}: made again, since it is no longer what it was: {why}")
+        return None
+
+    def _create(self, job: Job, progress: Progress) -> Proof:
+        cell, order = job.cell, self._order(job)
+        self._workspace.forget(cell.id)
+        with progress.timed("create"), self._desk:
+            self._listener.phase(cell, "creating")
+            if cell.installer == "lockproof":
+                made = make_environments([order], self._options.app_data)
+                self._note_replaced(made.replaced)
+                progress.mode = made.links[0]
+            else:
+                from lockproof.environments.installers import install  # few cells need it
+                from lockproof.wheels.unpack import check_archive
+
+                make_skeleton(order.interpreter, order.folder, self._options.app_data)
+                archives = [entry.archive for entry in job.entries]
+                for archive, entry in zip(archives, job.entries, strict=True):
+                    check_archive(archive, entry.manifest.sha256)
+                install(cell.installer, list(zip(job.plan.artifacts, archives, strict=True)), order.folder)
+                progress.mode = "copy"
+        return self._prove(job, progress)
+
+    def _note_replaced(self, replaced: Sequence[str]) -> None:
+        for path in replaced[:_TOLD]:
+            self._listener.note(f"{path} in the store was not what its wheel says, and was replaced")
+        if len(replaced) > _TOLD:
+            self._listener.note(f"so were {len(replaced) - _TOLD} more files")
+
+    def _prove(self, job: Job, progress: Progress, *, again: bool = False) -> Proof:
+        """Hold the environment against its prediction; `again` looks at the interpreter's own files once more, too."""
+        with progress.timed("prove"):
+            self._listener.phase(job.cell, "proving")
+            if self._provers and (proof := self._provers.prove(job.cell.id, again=again)):
+                return proof
+            with self._desk:
+                previous = progress.inspection if again else None
+                progress.inspection = self._inspect(job, previous, again=again)
+                return prove(job.predicted, with_project(progress.inspection.fingerprint, job))
+
+    def _inspect(self, job: Job, previous: Inspection | None, *, again: bool) -> Inspection:
+        return inspect_environment(
+            self._workspace.environment(job.cell.id),
+            identify=lambda executable: self._identify(executable, job, again=again),
+            store=self._store.folder,
+            declared=job.interpreter.executable if job.interpreter else None,
+            known={} if self._options.paranoid else self._store.known,
+            previous=previous,
+        )
+
+    def _identify(self, executable: Path, job: Job, *, again: bool) -> Interpreter | None:
+        declared = job.interpreter
+        if declared and executable == declared.executable and not again:
+            return declared
+        trusted = (declared.executable,) if declared else ()
+        return identify(executable, replace(self._discovery, trusted=(*trusted, *self._discovery.trusted)))
+
+    def _keep(self, job: Job, proof: Proof, mode: str) -> None:
+        cell = job.cell
+        record = Record(
+            cell=cell.id,
+            platform=cell.platform.id,
+            lock=self._options.lock_sha256,
+            digest=proof.observed.digest,
+            layers=dict(proof.observed.layers),
+            link=cell.link,
+            mode=mode,
+            installer=cell.installer,
+        )
+        self._workspace.keep(cell.id, record)
+
+    def _heal(self, job: Job, mode: str) -> None:
+        """Put the store right again where an environment's files are the store's own."""
+        if mode not in SHARING:
+            return
+        for entry in job.entries:
+            for path in (*entry.verify(), *entry.prune()):
+                if mode == "symlink":  # what is put right here no longer shows where it was done
+                    self.suspects |= self._running - {job.cell.id}
+                self._listener.note(f"{path} in the store was changed through {job.cell.id}, and was put right")
+
+    def _outcome(
+        self, job: Job, progress: Progress, status: str, reason: str, proof: Proof | None = None, error_code: int = 0
+    ) -> Outcome:
+        return Outcome(
+            cell=job.cell,
+            status=status,
+            reason=reason,
+            proof=proof,
+            predicted=job.predicted,
+            commands=tuple(progress.commands),
+            seconds=progress.seconds,
+            environment=str(self._workspace.environment(job.cell.id)),
+            link=progress.mode,
+            error_code=error_code,
+        )
+
+
+def _project_findings(job: Job) -> list[Finding]:
+    """What the project's own files were while the commands ran: they may write there, and it is worth knowing."""
+    try:
+        changed = job.project.tree.changes() if job.project else []
+    except LockproofError as error:  # another cell's command may be writing just now
+        return [Finding("project-changed", "", f"can't be read: {error}", "note")]
+    told = [Finding("project-changed", path, "was changed while the commands ran", "note") for path in changed[:_NAMED]]
+    if len(changed) > _NAMED:
+        told.append(Finding("project-changed", "", f"{len(changed) - _NAMED} more files were changed", "note"))
+    return told
+
+
+def _installed(layers: Mapping[str, str]) -> dict[str, str]:
+    """The layers that say what lies in the environment: the project's files change without it."""
+    return {layer: digest for layer, digest in layers.items() if layer != "project"}

@@ -1,0 +1,169 @@
+"""How environments' files come from the store: `clone`, `hardlink`, `copy`, `symlink`; `auto` takes what works.
+
+Every mode gives the same fingerprint. What is joined is checked on the way: a store file whose bytes aren't known to be
+right by its lstat is hashed first, and replaced from its archive where it isn't what the manifest says.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockproof.errors import LockproofError, UnavailableError
+from lockproof.proof.prediction import normal_path
+from lockproof.wheels.joiner import MAKERS, join_all, join_in_parallel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lockproof.pythons.layout import Layout
+    from lockproof.wheels.joiner import Done, Work
+    from lockproof.wheels.store import StoreEntry
+
+_NOT_HERE = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.EMLINK)
+
+
+class DamagedStoreError(LockproofError):
+    """A store file stayed wrong although it was replaced: something keeps writing to the store."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Joint:
+    """One environment to be filled: its wheels, its layout, its folder."""
+
+    entries: Sequence[StoreEntry]
+    layout: Layout
+    root: str
+
+
+def usable_mode(wanted: str, source: Path | None, environment: Path) -> str:
+    """The mode that `wanted` comes to between the store and an environment, found out by trying it on `source`.
+
+    `source` is any file of the store; without one there is nothing to be joined. Raises UnavailableError where a mode
+    that was asked for by name can't be had.
+    """
+    if wanted in ("copy", "symlink") or source is None:
+        return "copy" if wanted == "auto" else wanted
+    tried = {"auto": ("clone", "hardlink"), "clone": ("clone",), "hardlink": ("hardlink",)}[wanted]
+    why = ""
+    target = environment / ".lockproof-tries-links"
+    for mode in tried:
+        try:
+            _file_maker(mode)(str(source), str(target))
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                raise
+            why = error.strerror or str(error)
+        else:
+            return mode
+        finally:
+            target.unlink(missing_ok=True)
+    if wanted == "auto":
+        return "copy"
+    raise UnavailableError(
+        f"link: {wanted} does not work from {source.parent} to {environment}", why=why,
+        remedy="use link: auto, or put both on one file system that can do it (--store, LOCKPROOF_STORE)",
+    )  # fmt: skip
+
+
+def _file_maker(mode: str) -> Callable[[str, str], None]:
+    if mode == "clone" and sys.platform != "linux":
+        raise OSError(errno.EOPNOTSUPP, "cloning is only done on Linux")
+    return MAKERS[mode]
+
+
+def join(joints: Sequence[Joint], mode: str, own_record: Callable[[StoreEntry], bool]) -> list[str]:
+    """Fill all the environments; `own_record` says of a wheel whether the caller will write its RECORD itself.
+
+    Environments that share a wheel are filled in one pass over its files. Returns the logical paths of store files
+    that were damaged and have been replaced. Raises OSError for the disk, DamagedStoreError.
+    """
+    if mode == "symlink":
+        return [path for joint in joints for path in _join_by_folders(joint, own_record)]
+    users: dict[str, tuple[StoreEntry, list[Joint]]] = {}
+    for joint in joints:
+        for entry in joint.entries:
+            users.setdefault(entry.tree, (entry, []))[1].append(joint)
+    entries = [entry for entry, _ in users.values()]
+    works = [_work(entry, shared, own_record) for entry, shared in users.values()]
+    made = {joint.root for joint in joints}
+    replaced: list[str] = []
+    run = join_in_parallel
+    for _attempt in range(3):
+        works = _learn(entries, works, run(works, mode, made), replaced)
+        if not any(files for _, files in works):
+            return replaced
+        run = join_all
+    damaged = next(f"{tree}/{files[0][0]}" for tree, files in works if files)
+    raise DamagedStoreError(
+        "a store file changes while it is used", where=damaged, why="something is writing to the store",
+        remedy="find what writes there; link: copy keeps environments apart from the store",
+    )  # fmt: skip
+
+
+def _work(entry: StoreEntry, joints: Sequence[Joint], own_record: Callable[[StoreEntry], bool]) -> Work:
+    """What to make of one wheel's files for all the environments that use it."""
+    record = f"site/{entry.manifest.dist_info}/RECORD" if own_record(entry) else ""
+    sites = [f"{joint.root}/{joint.layout.site}/" for joint in joints]
+    files = []
+    for path, sha256 in entry.files:
+        if path == record:
+            continue
+        if path.startswith("site/"):
+            targets = [site + path[5:] for site in sites]
+        else:
+            targets = [f"{j.root}/{j.layout.physical(normal_path(path, j.layout))}" for j in joints]
+        files.append((path, sha256, entry.mode_of(path), entry.known_signature(path, sha256), targets))
+    return (entry.tree, files)
+
+
+def _learn(
+    entries: Sequence[StoreEntry], works: Sequence[Work], done: Sequence[Done], replaced: list[str]
+) -> list[Work]:
+    """Enter what was seen of the sources; replace the damaged ones, and return the work that is left with them."""
+    left: list[Work] = []
+    for entry, (tree, files), results in zip(entries, works, done, strict=True):
+        again = []
+        for (path, sha256, mode, _, targets), seen in zip(files, results, strict=True):
+            if seen is not None:
+                entry.enter(path, sha256, seen)
+                continue
+            replaced += entry.verify([(path, sha256)])
+            again.append((path, sha256, mode, entry.known_signature(path, sha256), targets))
+        left.append((tree, again))
+    return left
+
+
+def _join_by_folders(joint: Joint, own_record: Callable[[StoreEntry], bool]) -> list[str]:
+    """One link a folder that a single wheel owns whole; folders that are shared, or that get a RECORD, are made."""
+    entries, layout, root = joint.entries, joint.layout, joint.root
+    replaced = [path for entry in entries for path in (*entry.verify(), *entry.prune())]
+    owners: dict[str, set[int]] = {}
+    shared = {f"site/{entry.manifest.dist_info}" for entry in entries if own_record(entry)}
+    for number, entry in enumerate(entries):
+        for path, _ in entry.files:
+            folder = path.rpartition("/")[0]
+            while folder and number not in owners.setdefault(folder, set()):
+                owners[folder].add(number)
+                folder = folder.rpartition("/")[0]
+    for number, entry in enumerate(entries):
+        for source in sorted({_link_root(path, owners, shared, number) for path, _ in entry.files}):
+            if source == f"site/{entry.manifest.dist_info}/RECORD" and own_record(entry):
+                continue
+            target = Path(root, layout.physical(normal_path(source, layout)))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.is_symlink():  # there already: equal bytes of two wheels
+                target.symlink_to(f"{os.path.realpath(entry.tree)}/{source}")
+    return replaced
+
+
+def _link_root(path: str, owners: dict[str, set[int]], shared: set[str], number: int) -> str:
+    """The topmost folder above `path` that is this wheel's alone, or the file itself."""
+    best, folder = path, path.rpartition("/")[0]
+    while folder.startswith("site/") and owners[folder] == {number} and folder not in shared:
+        best, folder = folder, folder.rpartition("/")[0]
+    return best

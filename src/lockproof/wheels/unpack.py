@@ -1,0 +1,200 @@
+"""A wheel's archive onto disk: members checked, hashed on the way, written where their logical paths say (PEP 427)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from lockproof.errors import LockError, UnavailableError
+from lockproof.wheels.manifest import Manifest, Member, WheelContents, check_member_name, read_manifest, wants_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CHUNK = 1 << 20
+# Deflate can't do better than 1032:1; real wheels stay far below 50:1 as a whole.
+_BOMB_RATIO = 100
+_BOMB_SIZE = 256 << 20
+_TEXT_LIMIT = 32 << 20
+
+
+class WheelArchive:
+    """An opened wheel whose bytes were already checked against the lock. Use as a context manager."""
+
+    def __init__(self, path: Path, filename: str, sha256: str) -> None:
+        """Open the archive; raises LockError, naming the wheel, for what is no zip or must not be unpacked."""
+        self.filename = filename
+        self.sha256 = sha256
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, ValueError, OSError) as error:
+            self._refuse(f"it is no zip archive ({error})")
+        try:
+            self._check()
+        except BaseException:
+            self._zip.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """The archive itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the archive."""
+        self._zip.close()
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise LockError(
+            f"the wheel {self.filename} can't be installed",
+            why=why,
+            remedy="its bytes are what the lock says: report it to its maintainers, lock another version or build",
+        )
+
+    def _check(self) -> None:
+        total = packed = 0
+        for info in self._zip.infolist():
+            reason = check_member_name(info.filename)
+            if reason:
+                self._refuse(f"its member {info.filename!r} has {reason}")
+            if info.flag_bits & 1:
+                self._refuse(f"its member {info.filename!r} is encrypted")
+            total += info.file_size
+            packed += info.compress_size
+        if total > _BOMB_SIZE and total > _BOMB_RATIO * max(packed, 1):
+            self._refuse(f"it would unpack from {packed} to {total} bytes: a zip bomb")
+
+    def unpack(self, folder: Path) -> Manifest:
+        """Write every file that lands below `folder` by its logical path, and return the manifest.
+
+        Members are written first under their own names in one pass (bytes are read once), then moved to where the
+        manifest puts them. Raises LockError for a damaged or refused wheel, OSError where the disk says no.
+        """
+        loose = folder / "loose"
+        loose.mkdir(parents=True)
+        members: list[Member] = []
+        texts: dict[str, bytes] = {}
+        made: set[str] = set()
+        for info in self._zip.infolist():
+            if info.is_dir():
+                continue
+            target = f"{loose}/{info.filename}"
+            parent = target.rpartition("/")[0]
+            if parent not in made:
+                self._make_folder(parent)
+                made.add(parent)
+            member, text = self._write(info, target)
+            members.append(member)
+            if text is not None:
+                texts[member.name] = text
+        contents = WheelContents(filename=self.filename, sha256=self.sha256, members=members, texts=texts)
+        manifest = read_manifest(contents)
+        _settle(manifest, loose, folder / "tree")
+        return manifest
+
+    def _make_folder(self, folder: str) -> None:
+        try:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - strings, for speed
+        except (FileExistsError, NotADirectoryError):
+            self._refuse(f"it has a file where it needs the folder {folder!r}")
+
+    def _write(self, info: zipfile.ZipInfo, target: str) -> tuple[Member, bytes | None]:
+        """Write one member read-only; its digest is taken from the bytes on their way."""
+        mode = info.external_attr >> 16
+        executable = bool(mode & 0o111) and not stat.S_ISLNK(mode)
+        wanted = keep = wants_text(info.filename)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        digest, size, text = hashlib.sha256(), 0, b""
+        try:
+            if os.path.lexists(target):
+                os.unlink(target)  # noqa: PTH108 - a duplicate member: its last copy lands
+            descriptor = os.open(target, flags, 0o600)
+        except (IsADirectoryError, NotADirectoryError):
+            self._refuse(f"it has both a file and a folder at {info.filename!r}")
+        try:
+            for chunk in self._chunks(info):
+                if keep and size == 0 and ".data/scripts/" in info.filename and not chunk.startswith(b"#!"):
+                    keep = False  # a program in machine code, of any size, is copied as it is: no text of it is needed
+                if keep and size + len(chunk) > _TEXT_LIMIT:
+                    self._refuse(f"its {info.filename} is larger than any sane one ({info.file_size} bytes)")
+                digest.update(chunk)
+                size += len(chunk)
+                _write_all(descriptor, chunk)
+                if keep:
+                    text += chunk
+            os.fchmod(descriptor, 0o555 if executable or ".data/scripts/" in info.filename else 0o444)
+        finally:
+            os.close(descriptor)
+        if size != info.file_size:
+            self._refuse(f"its member {info.filename!r} has {size} bytes and claims {info.file_size}")
+        member = Member(info.filename, digest.hexdigest(), size, executable, stat.S_ISLNK(mode))
+        return member, text if wanted else None
+
+    def _chunks(self, info: zipfile.ZipInfo) -> Iterable[bytes]:
+        try:
+            if info.file_size <= _CHUNK:
+                yield self._zip.read(info)
+                return
+            with self._zip.open(info) as source:
+                while chunk := source.read(_CHUNK):
+                    yield chunk
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
+            self._refuse(f"its member {info.filename!r} can't be unpacked ({error})")
+
+
+def _write_all(descriptor: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _settle(manifest: Manifest, loose: Path, tree: Path) -> None:
+    """Move the files that land to their logical paths."""
+    tree.mkdir()
+    wanted = [(file.path, file.member) for file in manifest.files]
+    wanted += [(script.path, script.member) for script in manifest.scripts]
+    if all(path == f"site/{member}" for path, member in wanted):
+        landing = {path for path, _ in wanted}
+        (loose).rename(tree / "site")
+        for folder, _, names in os.walk(tree / "site"):
+            below = os.path.relpath(folder, tree).replace(os.sep, "/")
+            for name in names:
+                if f"{below}/{name}" not in landing:
+                    Path(folder, name).unlink()
+        return
+    made: set[str] = set()
+    for path, member in wanted:
+        target = f"{tree}/{path}"
+        parent = target.rpartition("/")[0]
+        if parent not in made:
+            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - strings, for speed
+            made.add(parent)
+        os.rename(f"{loose}/{member}", target)  # noqa: PTH104
+
+
+def check_archive(archive: Path, sha256: str) -> None:
+    """Make sure that a wheel in the store still is the locked file; UnavailableError where it isn't."""
+    try:
+        with archive.open("rb") as stream:
+            right = hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+        why = "its sha256 is no longer the locked one"
+    except OSError as error:
+        right, why = False, error.strerror or str(error)
+    if not right:
+        raise UnavailableError(
+            "a wheel in the store is damaged",
+            where=str(archive),
+            why=why,
+            remedy=f"remove the folder {archive.parent}: the wheel will be fetched again",
+        )
+
+
+def reread(archive: Path, sha256: str, member: str) -> bytes:
+    """One member's bytes, to heal a store file with; UnavailableError where the archive isn't the locked file."""
+    check_archive(archive, sha256)
+    with zipfile.ZipFile(archive) as opened:
+        return opened.read(member)
