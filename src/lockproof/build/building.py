@@ -21,25 +21,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.build.builds import Bench, built_wheel
+from lockproof.build.keptbuilds import BuildKey, KeptBuild, compare_builds, requirements_digest
+from lockproof.build.sdists import sdist_source
 from lockproof.digests import digest_of_lines, is_sha256, sha256_hex
 from lockproof.errors import LockError, LockproofError, UnavailableError
-from lockproof.build.keptbuilds import BuildKey, KeptBuild, compare_builds, requirements_digest
-from lockproof.pythons.layout import layout_for
 from lockproof.proof.prediction import landing_facts
-from lockproof.build.sdists import sdist_source
+from lockproof.pythons.layout import layout_for
 from lockproof.wheels.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from lockproof.build.keptfile import KeptFile
+    from lockproof.cells.matrix import Cell
     from lockproof.locks.artifacts import Artifact, Plan
     from lockproof.pythons.interpreters import Interpreter
-    from lockproof.build.keptfile import KeptFile
-    from lockproof.wheels.manifest import Manifest
-    from lockproof.cells.matrix import Cell
     from lockproof.pythons.platforms import Platform
     from lockproof.running.preparation import Fetching
     from lockproof.running.process import Processes
+    from lockproof.wheels.manifest import Manifest
     from lockproof.wheels.store import Store, StoreEntry
 
 _SCHEMA = "lockproof/built/1"

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from lockproof.build.buildsystem import check_requirements, read_build_system
 from lockproof.environments.environment import Order, disk_error, make_environments
 from lockproof.errors import LockError, UnavailableError
-from lockproof.pythons.layout import layout_for
 from lockproof.locks import is_plain_filename, wheel_name
+from lockproof.pythons.layout import layout_for
 from lockproof.pythons.platforms import compatible_tags, parse_python
 from lockproof.wheels.store import remove_tree
 

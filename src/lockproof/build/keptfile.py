@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from lockproof.errors import LockError
 from lockproof.build.keptbuilds import builds_from_json, builds_to_json, compare_builds, still_locked
+from lockproof.errors import LockError
 from lockproof.wheels.store import write_atomically
 
 if TYPE_CHECKING:

@@ -11,25 +11,25 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockproof.locks.artifacts import Artifact
 from lockproof.build.builds import DEFAULT_EPOCH, Source, built_wheel
 from lockproof.build.buildsystem import read_build_system
-from lockproof.proof.closure import reached
+from lockproof.build.projecttree import ProjectTree, read_project
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError, LockproofError, MissingRequirementsError, UnavailableError
-from lockproof.proof.fingerprint import EDITABLE, Finding
 from lockproof.locks import wheel_name
+from lockproof.locks.artifacts import Artifact
+from lockproof.proof.closure import reached
+from lockproof.proof.fingerprint import EDITABLE, Finding
 from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python
 from lockproof.running.preparation import InstalledProject
-from lockproof.build.projecttree import ProjectTree, read_project
 from lockproof.wheels.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from lockproof.locks.artifacts import Plan
     from lockproof.build.building import Requirements, Workshop
+    from lockproof.locks.artifacts import Plan
     from lockproof.proof.dependencies import Dependencies
     from lockproof.pythons.interpreters import Interpreter
     from lockproof.running.preparation import Fetching, Job
