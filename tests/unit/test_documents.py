@@ -252,7 +252,7 @@ class TestReadText:
         assert str(caught.value) == message
 
     def test_a_missing_file_and_a_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(MatrixError, match=r"^m\.yaml: there is no such file$"):
+        with pytest.raises(MatrixError, match=r"^m\.yaml: there is no such file\n  Write one \(`version: 1`, "):
             read_text(tmp_path / "none", shown_as="m.yaml")
         with pytest.raises(MatrixError, match=r"^m\.yaml: this is not a file$"):
             read_text(tmp_path, shown_as="m.yaml")

@@ -109,6 +109,6 @@ def test_offline_only_local_places_are_looked_at(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError) as raised:
         index.files_of([("my-demo", "1.0"), ("more", "2.0")])
     assert str(raised.value) == (
-        "which files there are of my-demo 1.0, more 2.0 isn't known: no index was asked yet, and the network is not "
-        "used with --offline\n  Run once without --offline: what an index says of a lock is remembered."
+        "which files there are of my-demo 1.0, more 2.0 isn't known: no index may be asked with --offline, and no "
+        "answer is remembered that says it\n  Run it without --offline."
     )

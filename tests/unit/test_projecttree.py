@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.build.projecttree import ProjectTree, read_project
+from lockproof.build.projecttree import ProjectTree, git_state, read_project
 from lockproof.digests import sha256_hex
 from lockproof.errors import UnavailableError
 
@@ -167,3 +167,13 @@ def test_what_is_known_is_not_read_again(repository: Path, tmp_path: Path) -> No
     assert read_project(repository, memo) == first
     (repository / "src" / "a.py").write_text("b")
     assert read_project(repository, memo).files["src/a.py"] == f("b")
+
+
+def test_commits_and_tags_are_a_state_of_their_own(repository: Path, tmp_path: Path) -> None:
+    states = [git_state(repository)]
+    for action in (("tag", "v1"), ("commit", "-qm", "two", "--allow-empty"), ("tag", "v2")):
+        git(repository, *action)
+        states.append(git_state(repository))
+    assert len(set(states)) == 4
+    (tmp_path / "plain").mkdir()
+    assert git_state(tmp_path / "plain") == ""

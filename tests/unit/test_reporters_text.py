@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +100,23 @@ def test_a_mismatch_names_layer_and_files() -> None:
     assert proof_text(f"env{ESCAPE}", "cell", proof, verbose=True) == "".join(
         [head, *lines, "  note: site/a: is empty\n"]
     )
+
+
+def test_what_runs_at_start_comes_first_and_other_distributions_are_counted() -> None:
+    findings = [
+        *(Finding("file-added", f"site/extra/{number}.py", "extra 1.0: a file") for number in range(30)),
+        Finding("file-changed", "site/a.py", "demo 1.0: expected one, found another"),
+        Finding("distribution", "extra", "extra: expected no such distribution, found 1.0"),
+        Finding("startup", "site/stray.pth", "runs at start (exec): import os"),
+    ]
+    proof = replace(MATCH, verdict="mismatch", findings=tuple(findings))
+    assert proof_text("env", "cell", proof, verbose=False).splitlines()[1:] == [
+        "  mismatch: site/stray.pth: runs at start (exec): import os",
+        "  mismatch: extra: extra: expected no such distribution, found 1.0",
+        "  mismatch: site/a.py: demo 1.0: expected one, found another",
+        "  and 30 files of these distributions (--verbose shows all, --json too)",
+    ]
+    assert len(proof_text("env", "cell", proof, verbose=True).splitlines()) == 34
 
 
 def test_what_stayed_unproven_says_so() -> None:

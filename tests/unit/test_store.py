@@ -19,7 +19,7 @@ import pytest
 from lockproof.digests import sha256_hex
 from lockproof.errors import HashMismatchError, LockError, LockproofError, UnavailableError
 from lockproof.wheels.entryfiles import INSTALLER, manifest_from_json, manifest_to_json, static_record
-from lockproof.wheels.store import Store, remove_tree, write_atomically
+from lockproof.wheels.store import Store, remove_tree, write_atomically, write_where_asked
 from support.environments import artifact_of, bring, stored
 from support.wheels import make_wheel
 
@@ -428,3 +428,23 @@ def test_remove_tree_takes_what_is_there(tmp_path: Path) -> None:
     for name in ("folder", "link", "nothing"):
         remove_tree(tmp_path / name)
     assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_document_goes_where_the_user_said(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.txt", tmp_path / "link.txt"
+    real.write_text("old")
+    real.chmod(0o600)
+    link.symlink_to(real)
+    write_where_asked(link, b"new")
+    assert (link.is_symlink(), real.read_text(), real.stat().st_mode & 0o777) == (True, "new", 0o600)
+    write_where_asked(tmp_path / "fresh.txt", b"fresh")
+    assert (tmp_path / "fresh.txt").read_text() == "fresh"
+
+
+def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_where_asked(pipe, b"said")
+    assert (os.read(reader, 10), pipe.is_fifo()) == (b"said", True)
+    os.close(reader)

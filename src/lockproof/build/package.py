@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.build.builds import DEFAULT_EPOCH, Source, built_wheel
 from lockproof.build.buildsystem import read_build_system
-from lockproof.build.projecttree import ProjectTree, read_project
+from lockproof.build.projecttree import ProjectTree, git_state, read_project
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError, LockproofError, MissingRequirementsError, UnavailableError
 from lockproof.locks import wheel_name
@@ -186,6 +186,8 @@ class Packager:
         root = str(self._root) if kind == EDITABLE else ""
         lock = self._requirements.identity or self._own_lock[1]
         told = sorted(self._variables.items())
+        if kind == EDITABLE:  # built where git is: a backend may take its version from there
+            told.append(("git", git_state(self._root)))
         return sha256_hex(json.dumps([_SCHEMA, kind, self.tree.digest, root, lock, told, python]).encode())
 
     def _record(self, key: str) -> Path:
@@ -242,7 +244,8 @@ class Packager:
                 f"the project can't be built: it requires {missing}",
                 where=self._where,
                 why=f"{lock} has nothing of the kind for {plan.cell.id}",
-                remedy=f"Lock it, with hashes, in {lock}, or in a file of its own that `build-lock` names.",
+                remedy=f"Lock it, with hashes, in {lock}, or in a file of its own that `build-lock` names. "
+                "If it is in a group that the cell doesn't take, name that group: `build-groups: [build]`.",
             ) from error
 
     def _built_with(

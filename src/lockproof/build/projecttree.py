@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _LISTING = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+_DESCRIPTION = ("git", "describe", "--tags", "--always", "--long", "--abbrev=40")
 # Where there is no git, what nobody would track; environments are known by their pyvenv.cfg.
 _NEVER_TRACKED = frozenset((".git", ".hg", ".svn", ".lockproof", "__pycache__", ".tox", ".nox", "node_modules"))
 
@@ -88,6 +89,23 @@ def read_project(root: Path, memo: Path | None = None) -> ProjectTree:
 
 class _NoGitError(Exception):
     """Why git can't list the files."""
+
+
+def git_state(folder: Path) -> str:
+    """What git says of the commit and its tags, from which backends make a version; empty where it says nothing."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            _DESCRIPTION,
+            cwd=folder,
+            env={**environment, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )
+    except OSError:
+        return ""
+    return done.stdout.decode("utf-8", "replace").strip()
 
 
 def _listed(folder: Path, prefix: str) -> Iterator[str]:

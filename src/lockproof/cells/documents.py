@@ -70,7 +70,8 @@ def read_text(path: Path, *, shown_as: str = "") -> str:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise MatrixError("there is no such file", where=shown_as) from None
+        remedy = "Write one (`version: 1`, `lock:`, `python:`, `commands:`), or name another with --matrix or -C."
+        raise MatrixError("there is no such file", where=shown_as, remedy=remedy) from None
     except OSError as error:
         raise MatrixError("can't be read", where=shown_as, why=error.strerror or str(error)) from None
     if len(data) > MAX_BYTES:

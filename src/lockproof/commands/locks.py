@@ -45,10 +45,10 @@ def freeze(options: argparse.Namespace, project: Project) -> int:
 
 
 def _write_lock(path: Path, text: str) -> None:
-    from lockproof.wheels.store import write_atomically
+    from lockproof.wheels.store import write_where_asked
 
     try:
-        write_atomically(path.absolute(), text.encode())
+        write_where_asked(path.absolute(), text.encode())
     except OSError as error:
         raise UsageError("the lock can't be written", where=str(path), why=error.strerror or str(error)) from error
 

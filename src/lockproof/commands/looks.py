@@ -109,7 +109,8 @@ def verify(options: argparse.Namespace, project: Project) -> int:
     else:
         cells = project.select([options.cell])
         if len(cells) != 1:
-            raise UsageError(f"--cell {options.cell} names {len(cells)} cells", remedy="name one")
+            named = ", ".join(cell.id for cell in cells)
+            raise UsageError(f"--cell {options.cell} names {len(cells)} cells: {named}", remedy="name one of them")
         with progress(options) as listener:
             job = project.jobs(cells, listener.fetching, listener.note)[0]
         expected, interpreter, against = job.predicted, job.interpreter, cells[0].id

@@ -122,7 +122,7 @@ def _reports(options: argparse.Namespace, project: Project) -> dict[str, Path]:
 
 
 def _write_report(kind: str, path: Path, result: Result) -> None:
-    from lockproof.wheels.store import write_atomically
+    from lockproof.wheels.store import write_where_asked
 
     if kind == "json":
         from lockproof.running.outcomes import report_to_json
@@ -137,6 +137,6 @@ def _write_report(kind: str, path: Path, result: Result) -> None:
 
         content = html_report(result.outcomes, result.exit_code)
     try:
-        write_atomically(path.absolute(), content)
+        write_where_asked(path.absolute(), content)
     except OSError as error:
         raise UsageError("the report can't be written", where=str(path), why=error.strerror or str(error)) from error

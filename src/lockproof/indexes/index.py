@@ -57,8 +57,8 @@ class _NotAskedError(UnavailableError):
         named = ", ".join(f"{name} {version}" for name, version in pins)
         super().__init__(
             f"which files there are of {named} isn't known",
-            why="no index was asked yet, and the network is not used with --offline",
-            remedy="Run once without --offline: what an index says of a lock is remembered.",
+            why="no index may be asked with --offline, and no answer is remembered that says it",
+            remedy="Run it without --offline.",
         )
 
 

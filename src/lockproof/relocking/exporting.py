@@ -160,7 +160,7 @@ def _chosen(plan: Plan) -> Mapping[str, tuple[str, str, str]]:
 def write_export(exported: Exported, options: argparse.Namespace, project: Project) -> None:
     """To standard output, or by one rename to the file of -o."""
     from lockproof.reporters.text import printable
-    from lockproof.wheels.store import write_atomically
+    from lockproof.wheels.store import write_where_asked
 
     for note in exported.notes:
         sys.stderr.write(f"note: {printable(note)}\n")
@@ -169,6 +169,6 @@ def write_export(exported: Exported, options: argparse.Namespace, project: Proje
         return
     path = (project.places.folder / options.output).absolute()
     try:
-        write_atomically(path, exported.text.encode())
+        write_where_asked(path, exported.text.encode())
     except OSError as error:
         raise UsageError("the lock can't be written", where=str(path), why=error.strerror or str(error)) from error

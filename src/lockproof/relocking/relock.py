@@ -227,7 +227,8 @@ def outgrown(entries: Iterable[Entry], new: Iterable[Entry], listing: Listing) -
 def drift_of_cells(problems: Iterable[LockproofError]) -> Iterator[Drift]:
     """What `plan_cells` refused, as drift."""
     for problem in problems:
-        yield Drift(problem.where, "", f"{problem.what}: {problem.why}" if problem.why else problem.what)
+        why = " ".join(line.strip() for line in problem.why.splitlines())
+        yield Drift(problem.where, "", f"{problem.what}: {why}" if why else problem.what)
 
 
 def _line_of(sha256: str, text: str, path: str) -> str:

@@ -107,7 +107,7 @@ class Progress:
                 self._write("─" * 64)
             self._write(self.outcome_line(outcome))
             told = reason_lines(outcome)
-            if told and told == self._told:
+            if told and told == self._told and outcome.reason:
                 told = ["for the same reason"]
             else:
                 self._told = told

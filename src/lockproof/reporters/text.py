@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lockproof.proof.compare import Comparison, FileDifference, Proof
     from lockproof.proof.fingerprint import Finding, Fingerprint
 
+_FIRST = ("interpreter", "interpreter-home", "pyvenv-version", "startup", "distribution", "unowned")
 _SHOWN = 20  # findings or files a list shows before it says how many more there are
 
 
@@ -65,14 +66,37 @@ def proof_text(target: str, against: str, proof: Proof, *, verbose: bool) -> str
 
 def _finding_lines(findings: Iterable[Finding], *, verbose: bool) -> list[str]:
     shown = [finding for finding in findings if verbose or finding.level != "note"]
-    shown.sort(key=lambda finding: (finding.level == "note", finding.path))
+    shown.sort(key=lambda finding: (finding.level == "note", _rank(finding), finding.path))
+    counted: set[Finding] = set() if verbose else _of_other_distributions(shown)
+    shown = [finding for finding in shown if finding not in counted]
     lines = [
         f"  {finding.level}: {printable(finding.path)}: {printable(finding.message)}\n"
         for finding in (shown if verbose else shown[:_SHOWN])
     ]
+    if counted:
+        lines.append(f"  and {len(counted)} files of these distributions (--verbose shows all, --json too)\n")
     if len(shown) > len(lines):
         lines.append(f"  … and {len(shown) - len(lines)} more (--verbose shows all, --json too)\n")
     return lines
+
+
+def _rank(finding: Finding) -> int:
+    """What matters most comes first: another Python, what starts with it, other distributions, then files."""
+    return _FIRST.index(finding.code) if finding.code in _FIRST else len(_FIRST)
+
+
+def _of_other_distributions(findings: Iterable[Finding]) -> set[Finding]:
+    """The files of distributions that are there as a whole and should not be, or the other way round."""
+    others = {
+        finding.path
+        for finding in findings
+        if finding.code == "distribution" and "no such distribution" in finding.message
+    }
+    return {
+        finding
+        for finding in findings
+        if finding.code in ("file-added", "file-missing") and finding.message.split(" ", 1)[0] in others
+    }
 
 
 def comparison_text(left: str, right: str, comparison: Comparison, *, verbose: bool) -> str:

@@ -192,6 +192,17 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_where_asked(path: Path, content: bytes) -> None:
+    """Write a document to the place that a user named; a link stays one, and a device or a pipe gets the bytes."""
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            stream.write(content)
+        return
+    target = path.resolve()
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
+    write_atomically(target, content, mode)
+
+
 def add_entry(archive: Path, filename: str, sha256: str, place: Path) -> None:
     """Make the entry `place` of a wheel's archive, which becomes part of it; the caller holds the entry's lock.
 
