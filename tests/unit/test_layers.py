@@ -98,5 +98,5 @@ def test_a_pure_module_uses_paths_for_types_only(module: str) -> None:
 
 def test_the_reader_stands_alone_and_is_python_3_6() -> None:
     assert imported_by("proof.reader") & set(ORDER) == set()
-    assert imported_by("proof.reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys", "typing"}
+    assert imported_by("proof.reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys", "time", "typing"}
     ast.parse((ROOT / "proof/reader.py").read_text(encoding="utf-8"), feature_version=(3, 6))

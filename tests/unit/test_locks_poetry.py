@@ -226,3 +226,16 @@ def test_a_note_tells_that_the_project_has_changed() -> None:
 def test_a_broken_project_is_told_with_its_file() -> None:
     where, what = told(package("a"), tail=f'{METADATA}content-hash = "0"\n', project='project = ""\n')
     assert (where, what) == ("pyproject.toml", "`project` can't be read: a table was expected, and str found")
+
+
+@pytest.mark.parametrize("wheel", ["other-1.0-py3-none-any.whl", "a-2.0-py3-none-any.whl"])
+def test_a_file_of_something_else_is_refused(wheel: str) -> None:
+    lock = read(package("a", files=f'[{{file = "{wheel}", hash = "sha256:{hex_of(wheel)}"}}]'))
+    with pytest.raises(LockError) as caught:
+        plan_cells(lock, [cell()])
+    what = f"{wheel} can't be used for 3.12.1-linux-x86_64"
+    assert (caught.value.where, caught.value.what, caught.value.why) == (
+        "poetry.lock:1",
+        what,
+        "it is no file of a 1.0",
+    )

@@ -7,13 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from lockproof.digests import sha256_hex
 from lockproof.proof import reader
-from lockproof.proof.reader import CHUNK, ChangedDuringRead, read_file, read_tree, wants_text
+from lockproof.proof.reader import CHUNK, ChangedDuringRead, is_settled, read_file, read_tree, wants_text
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs links, FIFOs and sockets")
 SITE = "lib/python3.11/site-packages"
@@ -127,8 +128,36 @@ def test_links_are_followed_only_below_the_folder_named(tmp_path: Path) -> None:
     assert set(read_tree(str(root)).links) == {"pkg", "one.py", "out.py", "itself"}
 
 
-def test_what_is_known_is_not_read_while_its_signature_holds(tmp_path: Path) -> None:
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let the reader's clock show so much more."""
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + int(seconds * 1e9))
+
+
+def test_what_was_written_just_now_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write within the same tick of the file system's clock leaves no trace in its times."""
+    write(tmp_path / "a.py", b"a")
+    later(monkeypatch, -1)  # the file's times are not in the past
+    known: dict[tuple[int, int], tuple[tuple[int, int, int], str]] = {}
+    tree = read_tree(str(tmp_path), known)
+    assert (tree.unsettled, known) == (["a.py"], {})
+    assert read_tree(str(tmp_path), known, None, tree) is tree
+    tree.files["a.py"] = ("another", *tree.files["a.py"][1:])  # as if it had been written to meanwhile
+    assert read_tree(str(tmp_path), known, None, tree) is not tree
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "ago", "settled"), [(5, 0.03, True), (5, 0.01, False), (0, 1, False), (0, 3, True)]
+)
+def test_whole_seconds_settle_later(nanoseconds: int, ago: float, settled: bool) -> None:
+    time_ns = 1_000_000_000_000 + nanoseconds
+    status = os.stat_result((0o100644, 1, 1, 1, 0, 0, 1, 0, 0, 0), {"st_mtime_ns": time_ns, "st_ctime_ns": time_ns})
+    assert is_settled(status, time_ns + int(ago * 1e9)) is settled
+
+
+def test_what_is_known_is_not_read_while_its_signature_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.py", b"a")
+    later(monkeypatch, 3)
     known: dict[tuple[int, int], tuple[tuple[int, int, int], str]] = {}
     read_tree(str(tmp_path), known)
     status = path.lstat()

@@ -448,3 +448,27 @@ def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
     write_where_asked(pipe, b"said")
     assert (os.read(reader, 10), pipe.is_fifo()) == (b"said", True)
     os.close(reader)
+
+
+@pytest.mark.parametrize("trusting", [True, False])
+def test_a_rewritten_manifest_is_found_where_nothing_is_trusted(trusting: bool, store: Store, wheel: Path) -> None:
+    [entry] = stored(store, [wheel])
+    path = entry.folder / "manifest.json"
+    file, *others = json.loads(path.read_text())["files"]
+    path.write_text(json.dumps({**json.loads(path.read_text()), "files": [[*file[:2], "0" * 64, *file[3:]], *others]}))
+    again = Store(store.folder)
+    again.trusting = trusting
+    assert (again.entry(artifact_of(wheel)) is not None) == trusting
+
+
+def test_true_entries_are_found_where_nothing_is_trusted(store: Store, wheel: Path) -> None:
+    [entry] = stored(store, [wheel])
+    before = sorted(path.name for path in entry.folder.iterdir())
+    again = Store(store.folder)
+    again.trusting = False
+    assert again.entry(artifact_of(wheel)) is not None
+    assert sorted(path.name for path in entry.folder.iterdir()) == before
+    entry.archive.write_bytes(b"damaged")
+    again = Store(store.folder)
+    again.trusting = False
+    assert again.entry(artifact_of(wheel)) is None

@@ -27,6 +27,7 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
     """`lockproof run`."""
     from lockproof.running.outcomes import report_to_json
 
+    project.store.trusting = not options.paranoid
     cells = project.select(options.cells)
     reports = _reports(options, project)
     found = _aside(lambda: project.interpreters(cells))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from packaging.markers import Environment
     from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
     from packaging.tags import Tag
+    from packaging.version import Version
 
     from lockproof.cells.matrix import Cell
     from lockproof.locks import Lock
@@ -200,6 +201,10 @@ def _artifact(lock: Lock, index: int, file: PackageWheel | PackageSdist) -> Arti
     what = f"{file.filename} can't be used"
     if parts is None or sha256 is None:
         return _Refusal(index=index, what=what, why="it has no valid name or no sha256", remedy=_AGAIN)
+    package = lock.pylock.packages[index]
+    if parts.name != package.name or not _is_version(parts.version, package.version):
+        why = f"it is no file of {package.name} {package.version or ''}".rstrip()
+        return _Refusal(index=index, what=what, why=why, remedy=_AGAIN)
     try:
         urls = file_urls(file, lock.folder)
     except ValueError as error:
@@ -213,6 +218,14 @@ def _artifact(lock: Lock, index: int, file: PackageWheel | PackageSdist) -> Arti
         urls=urls,
         where=lock.place(index),
     )
+
+
+def _is_version(found: str, locked: Version | None) -> bool:
+    """Whether a file's version is the locked one; a pin without a local label takes any (PEP 440)."""
+    from packaging.version import Version  # late, as above
+
+    version = Version(found)
+    return locked is None or version == locked or (locked.local is None and Version(version.public) == locked)
 
 
 def _whole(what: str, why: str, remedy: str = _AGAIN) -> _Refusal:

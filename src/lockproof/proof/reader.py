@@ -10,6 +10,7 @@ import json
 import os
 import stat
 import sys
+import time
 from typing import Dict, List, Optional, Tuple
 
 Signature = Tuple[int, int, int]
@@ -17,6 +18,9 @@ Known = Dict[Tuple[int, int], Tuple[Signature, str]]
 Unread = Tuple[str, str, os.stat_result, bool]
 
 CHUNK = 1 << 20
+# How long a file's times may stay the same while it is written to: the kernel's tick, or file systems of whole seconds.
+TICK = 20_000_000  # ns
+COARSE_TICK = 2_000_000_000
 TEXT_LIMIT = 16 << 20
 BATCH = 256  # files a thread takes at once: less, and two threads are slower than one
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -55,6 +59,12 @@ def wants_text(path: str) -> bool:
 def signature(status: os.stat_result) -> Signature:
     """What must not change for a file to count as unread since: size, mtime_ns, ctime_ns."""
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def is_settled(status: os.stat_result, started: int) -> bool:
+    """Whether a write after `started` (ns) would surely show in the times that a file had then."""
+    tick = TICK if status.st_ctime_ns % 1_000_000_000 else COARSE_TICK
+    return max(status.st_mtime_ns, status.st_ctime_ns) < started - tick
 
 
 def read_file(path: str, status: os.stat_result, keep: bool) -> Tuple[str, Optional[bytes], os.stat_result]:
@@ -114,7 +124,8 @@ class Tree:
     `files`: path to (sha256, size, mode, stat result); `links`: path to target; `resolved`: for links in the scripts
     folder, path to where the whole chain ends; `empty`: folders without entries; `special`: FIFOs, sockets, devices;
     `texts`: path to bytes, for the files that `wants_text` names. `folders`: real path to (inode, mtime_ns, ctime_ns);
-    `places`: path to real path of files.
+    `places`: path to real path of files. `unsettled`: files written so shortly before they were read that a write
+    afterwards may not show in their times.
     """
 
     def __init__(self, root: str) -> None:
@@ -129,6 +140,7 @@ class Tree:
         self.texts: Dict[str, bytes] = {}
         self.folders: Dict[str, Signature] = {}
         self.places: Dict[str, str] = {}
+        self.unsettled: List[str] = []
 
     def still_holds(self, known: Known) -> bool:
         """Whether a look at every entry that was read shows it as it was, and so no folder has gained or lost one."""
@@ -147,11 +159,14 @@ class Tree:
                     seen = known.get((now.st_dev, now.st_ino))  # linked again meanwhile, by one who looked before
                     if seen != (signature(now), digest):
                         return False
+            for path in self.unsettled:
+                if read_file(self.places[path], lstat(self.places[path]), False)[0] != files[path][0]:
+                    return False
             for path, target in self.links.items():
                 if os.readlink(os.path.join(self.root, path)) != target:
                     return False
             return all(os.path.realpath(os.path.join(self.root, path)) == end for path, end in self.resolved.items())
-        except OSError:
+        except (OSError, ChangedDuringRead):
             return False
 
 
@@ -168,7 +183,7 @@ def read_tree(
     """
     if previous is not None and previous.still_holds({} if known is None else known):
         return previous
-    tree = Tree(root)
+    tree, started = Tree(root), time.time_ns()
     known = {} if known is None else known
     earlier: Dict[str, bytes] = {} if previous is None else previous.texts
     unread: List[Unread] = []
@@ -202,16 +217,22 @@ def read_tree(
                     places[path] = entry.path
                 else:
                     _take(tree, known, earlier, unread, path, entry.path, status)
-    _enter_unread(tree, known, unread)
+    _enter_unread(tree, known, unread, started)
     return tree
 
 
-def _enter_unread(tree: Tree, known: Known, unread: List[Unread]) -> None:
+def _enter_unread(tree: Tree, known: Known, unread: List[Unread], started: int) -> None:
+    """Read what has to be, and note what can't be known again by its times."""
     for path, status, digest, content in _read_all(unread):
         tree.files[path] = (digest, status.st_size, status.st_mode, status)
-        known[(status.st_dev, status.st_ino)] = (signature(status), digest)
+        if is_settled(status, started):
+            known[(status.st_dev, status.st_ino)] = (signature(status), digest)
         if content is not None:
             tree.texts[path] = content
+    recent = started - COARSE_TICK
+    for path, (_, _, _, status) in tree.files.items():
+        if (status.st_ctime_ns >= recent or status.st_mtime_ns >= recent) and not is_settled(status, started):
+            tree.unsettled.append(path)
 
 
 def _target_below(link: str, follow: Optional[str]) -> Optional[str]:

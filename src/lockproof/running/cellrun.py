@@ -277,7 +277,7 @@ class CellRunner:
             store=self._store.folder,
             declared=job.interpreter.executable if job.interpreter else None,
             known={} if self._options.paranoid else self._store.known,
-            previous=previous,
+            previous=None if self._options.paranoid else previous,
         )
 
     def _identify(self, executable: Path, job: Job, *, again: bool) -> Interpreter | None:

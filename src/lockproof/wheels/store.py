@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockproof.errors import HashMismatchError, LockproofError, UnavailableError
+from lockproof.errors import HashMismatchError, LockError, LockproofError, UnavailableError
 from lockproof.proof.reader import ChangedDuringRead, read_file
 from lockproof.wheels.entryfiles import INSTALLER, installer_files, manifest_from_json, manifest_to_json, static_record
 
@@ -244,6 +244,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Nothing is read or written before it is needed."""
         self.folder = folder
+        self.trusting = True  # or hold each manifest against its archive again
         self.known: Known = {}
         self._entries: dict[str, StoreEntry] = {}
         self._guard = threading.Lock()
@@ -266,7 +267,7 @@ class Store:
             manifest, added = manifest_from_json((folder / "manifest.json").read_bytes())
         except (OSError, ValueError):
             return None
-        if manifest.sha256 != artifact.sha256:
+        if manifest.sha256 != artifact.sha256 or not (self.trusting or _is_true(manifest, folder)):
             return None
         with self._guard:
             return self._entries.setdefault(artifact.sha256, StoreEntry(folder, manifest, added, self.known))
@@ -311,6 +312,16 @@ class Store:
     def entries(self) -> Iterator[StoreEntry]:
         """The entries that this process has used."""
         return iter(tuple(self._entries.values()))
+
+
+def _is_true(manifest: Manifest, folder: Path) -> bool:
+    """Whether an entry's manifest is what its archive says."""
+    from lockproof.wheels.unpack import true_manifest  # zipfile, as above
+
+    try:
+        return manifest == true_manifest(folder / manifest.filename, manifest.filename, manifest.sha256)
+    except (OSError, LockError):  # what can't be shown is not believed: the wheel is fetched again
+        return False
 
 
 def _write_readonly(path: Path, content: bytes) -> None:

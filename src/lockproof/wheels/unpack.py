@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -191,6 +192,19 @@ def check_archive(archive: Path, sha256: str) -> None:
             why=why,
             remedy=f"remove the folder {archive.parent}: the wheel will be fetched again",
         )
+
+
+def true_manifest(archive: Path, filename: str, sha256: str) -> Manifest | None:
+    """What the archive itself says lands where, unpacked aside for that; None where it isn't the locked file.
+
+    Raises LockError for a wheel that must not be installed, OSError where the disk says no.
+    """
+    try:
+        check_archive(archive, sha256)
+    except UnavailableError:
+        return None
+    with tempfile.TemporaryDirectory() as folder, WheelArchive(archive, filename, sha256) as wheel:
+        return wheel.unpack(Path(folder))
 
 
 def reread(archive: Path, sha256: str, member: str) -> bytes:
