@@ -133,6 +133,31 @@ def test_without_a_repository(tmp_path: Path) -> None:
     assert tree.untracked.startswith("git says: fatal: not a git repository")
 
 
+def test_a_project_that_an_outer_repository_ignores(repository: Path) -> None:
+    (repository / ".gitignore").write_text("build/\n")
+    project = repository / "build" / "app"
+    project.mkdir(parents=True)
+    (project / "setup.py").write_text("setup")
+    (project / "a.py").write_text("a")
+    tree = read_project(project)
+    assert tree == ProjectTree(
+        root=project, files={"a.py": f("a"), "setup.py": f("setup")}, untracked="git ignores its setup.py"
+    )
+    (project / "pyproject.toml").write_text("[project]")
+    git(project, "add", "-f", "pyproject.toml")
+    assert read_project(project).files == {"pyproject.toml": f("[project]")}
+
+
+def test_no_program_of_a_repositorys_configuration_is_run(repository: Path, tmp_path: Path) -> None:
+    monitor = tmp_path / "monitor"
+    monitor.write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran'\n")
+    monitor.chmod(0o755)
+    git(repository, "config", "core.fsmonitor", str(monitor))
+    read_project(repository)
+    git_state(repository)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_without_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     tree = read_project(repository)

@@ -21,8 +21,10 @@ from lockproof.pythons.knownfiles import KnownFiles
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_LISTING = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-_DESCRIPTION = ("git", "describe", "--tags", "--always", "--long", "--abbrev=40")
+# Without the monitor of files that a repository's configuration may name: a program, which git would run.
+_GIT = ("git", "-c", "core.fsmonitor=false")
+_LISTING = (*_GIT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+_DESCRIPTION = (*_GIT, "describe", "--tags", "--always", "--long", "--abbrev=40")
 # Where there is no git, what nobody would track; environments are known by their pyvenv.cfg.
 _NEVER_TRACKED = frozenset((".git", ".hg", ".svn", ".lockproof", "__pycache__", ".tox", ".nox", "node_modules"))
 
@@ -79,7 +81,7 @@ def read_project(root: Path, memo: Path | None = None) -> ProjectTree:
     """
     known = KnownFiles(memo)
     try:
-        paths, untracked = list(_listed(root, "")), ""
+        paths, untracked = _listed_root(root), ""
     except _NoGitError as error:
         paths, untracked = list(_lying_in(root)), str(error)
     tree = ProjectTree(root=root, files=_facts(root, paths, known), untracked=untracked, memo=memo)
@@ -106,6 +108,15 @@ def git_state(folder: Path) -> str:
     except OSError:
         return ""
     return done.stdout.decode("utf-8", "replace").strip()
+
+
+def _listed_root(root: Path) -> list[str]:
+    """What git lists in the project; what makes it one is ignored only where an outer repository ignores the folder."""
+    paths = list(_listed(root, ""))
+    makes_it_one = next((name for name in ("pyproject.toml", "setup.py") if (root / name).is_file()), None)
+    if makes_it_one and makes_it_one not in paths:
+        raise _NoGitError(f"git ignores its {makes_it_one}")
+    return paths
 
 
 def _listed(folder: Path, prefix: str) -> Iterator[str]:
