@@ -261,7 +261,7 @@ def test_what_keeps_a_project_from_being_built(small: Project, package: str) -> 
     assert str(ran.cell()["reason"]) == (
         f"{small.folder}/pyproject.toml: the project can't be built: it requires tiny>=1: pylock.toml has nothing of "
         f"the kind for {ran.cell()['id']}\n  Lock it, with hashes, in pylock.toml, or in a file of its own that "
-        "`build-lock` names."
+        "`build-lock` names. If it is in a group that the cell doesn't take, name that group: `build-groups: [build]`."
     )
     small.wheel("tiny", "1.0", {"tiny.py": "def build_wheel(*_):\n    raise SystemExit('no way')\n"})
     small.lock()
@@ -330,3 +330,15 @@ def test_a_build_lock_of_its_own(small: Project, serve: Callable[[Project], Loop
     again = small.run("--offline")
     is_right(again)
     assert layers_of(again) != layers_of(ran)
+
+
+@pytest.mark.parametrize("package", ["wheel", "editable"])
+def test_a_wheel_of_another_name_than_the_projects(small: Project, package: str) -> None:
+    local(small)
+    pyproject = small.folder.joinpath("pyproject.toml").read_text()
+    small.write("pyproject.toml", f'{pyproject}[project]\nname = "An.App"\nversion = "1.0"\n')
+    small.matrix(package=package)
+    ran = small.run()
+    assert ran.statuses == ["error"]
+    said = "pyproject.toml: the project's backend builds app: the project is called an-app\n"
+    assert said in str(ran.cell()["reason"])

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, cast
 
 from lockproof.errors import LockError, MissingRequirementsError
+from lockproof.pythons.layout import canonical_name
 from lockproof.pythons.platforms import marker_environment
 
 if TYPE_CHECKING:
@@ -57,6 +58,19 @@ def read_build_system(text: str | None, what: str) -> BuildSystem:
             raise _broken(what, f"its backend-path {path!r} leaves the source")
     requires = _texts(table["requires"], "requires", what)
     return BuildSystem(requires=requires, backend=backend, backend_path=paths)
+
+
+def project_name(text: str | None) -> str:
+    """The normalised `[project].name` of a pyproject.toml that `read_build_system` has read; "" where it has none.
+
+    No backend may change it (PEP 621).
+    """
+    import tomllib  # late, as above
+
+    match tomllib.loads(text or ""):
+        case {"project": {"name": str(name)}}:
+            return canonical_name(name)
+    return ""
 
 
 def _texts(value: object, key: str, what: str) -> tuple[str, ...]:

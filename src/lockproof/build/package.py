@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockproof.build.builds import DEFAULT_EPOCH, Source, built_wheel
-from lockproof.build.buildsystem import read_build_system
+from lockproof.build.buildsystem import project_name, read_build_system
 from lockproof.build.projecttree import ProjectTree, git_state, read_project
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError, LockproofError, MissingRequirementsError, UnavailableError
@@ -270,6 +270,11 @@ class Packager:
             artifact = self._artifact(wheel.name, sha256_hex(wheel.read_bytes()))
             if artifact is None:
                 raise LockproofError(f"{wheel.name} is no wheel's name", where=self._where)
+            if (named := project_name(self._pyproject())) not in ("", artifact.name):
+                raise LockproofError(
+                    f"the project's backend builds {artifact.name}", where=self._where,
+                    why=f"the project is called {named}", remedy="see to it that both are the same",
+                )  # fmt: skip
             entry = self._store.ensure(artifact, lambda folder: _copied(wheel, folder / artifact.sha256))
         bench.log.unlink(missing_ok=True)
         return artifact, entry
@@ -301,11 +306,14 @@ class Packager:
                 why="it has no pyproject.toml",
                 remedy="add one with a [build-system] (PEP 518), or say package: none in matrix.yaml",
             )
+        return read_build_system(self._pyproject(), "the project").requires
+
+    def _pyproject(self) -> str | None:
+        path = self._root / "pyproject.toml"
         try:
-            text = path.read_text(encoding="utf-8") if path.exists() else None
+            return path.read_text(encoding="utf-8") if path.exists() else None
         except (OSError, UnicodeDecodeError) as error:
             raise LockError("the project's pyproject.toml can't be read", where=str(path), why=str(error)) from error
-        return read_build_system(text, "the project").requires
 
 
 def _fits(artifact: Artifact, plan: Plan) -> bool:
