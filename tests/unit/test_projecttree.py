@@ -10,7 +10,7 @@ import pytest
 
 from lockproof.build.projecttree import ProjectTree, git_state, read_project
 from lockproof.digests import sha256_hex
-from lockproof.errors import UnavailableError
+from lockproof.errors import LockError, UnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,6 +172,18 @@ def test_a_copy_is_the_same_tree(repository: Path, tmp_path: Path) -> None:
     tree = read_project(repository)
     tree.copy_to(tmp_path / "copy")
     assert read_project(tmp_path / "copy").files == tree.files
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../elsewhere", "up/../../elsewhere"])
+def test_a_copy_with_a_link_that_leads_outside_is_refused(repository: Path, tmp_path: Path, target: str) -> None:
+    (repository / "src" / "up").symlink_to("..")
+    (repository / "src" / "itself").symlink_to("itself")
+    (repository / "src" / "missing").symlink_to("../elsewhere")
+    read_project(repository).copy_to(tmp_path / "fine")
+    (repository / "link").symlink_to("src/" + target if target[0] == "u" else target)
+    with pytest.raises(LockError) as caught:
+        read_project(repository).copy_to(tmp_path / "copy")
+    assert (caught.value.where, "a link that leads outside, to " in str(caught.value)) == (f"{repository}/link", True)
 
 
 def test_a_copy_of_what_has_changed_is_refused(repository: Path, tmp_path: Path) -> None:

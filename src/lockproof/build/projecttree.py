@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.digests import digest_of_lines
-from lockproof.errors import UnavailableError
+from lockproof.errors import LockError, UnavailableError
 from lockproof.pythons.knownfiles import KnownFiles
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ class ProjectTree:
         return sorted({path for path, _ in self.files.items() ^ now.files.items()})
 
     def copy_to(self, folder: Path) -> None:
-        """Fill `folder` with exactly these files; raises UnavailableError where one of them has changed meanwhile."""
+        """Fill `folder` with exactly these files; raises UnavailableError where one of them has changed meanwhile.
+
+        Raises LockError for a link that leads out of it: what lies there can change, and no digest here would tell.
+        """
         for path, fact in self.files.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +75,13 @@ class ProjectTree:
         for path, fact in self.files.items():
             if copied.get(path) != fact:
                 raise _changed(self.root / path)
+            # Not pathlib's resolve, which up to Python 3.12 raises for a link to itself.
+            if fact[0] == "l" and not Path(os.path.realpath(folder / path)).is_relative_to(os.path.realpath(folder)):
+                raise LockError(
+                    "the project can't be built from its files alone", where=str(self.root / path),
+                    why=f"it is a link that leads outside, to {fact[2:]}",
+                    remedy="put what it leads to into the project, or have git ignore the link",
+                )  # fmt: skip
 
 
 def read_project(root: Path, memo: Path | None = None) -> ProjectTree:
