@@ -34,7 +34,7 @@ EDGES = [
     "wheels.store", "wheels.joiner", "running.forks", "wheels.unpackers", "running.process", "proof.bytecode",
     "environments.pycache", "proof.inspection", "wheels.compiled", "wheels.linking", "environments.environment",
     "build.buildhook", "build.builds", "build.sdists", "environments.workspace", "running.preparation",
-    "proof.dependencies", "build.keptfile", "build.building", "build.package", "running.provers", "freeze.freezing",
+    "proof.dependencies", "build.keptfile", "build.building", "build.projectwheels", "build.package", "running.provers", "freeze.freezing",
     "running.cellcommands", "running.cellrun", "running.runner", "project", "relocking.lockexports",
     "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.targets", "reporters.__init__",
     "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
