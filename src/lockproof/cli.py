@@ -113,7 +113,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
     run.add_argument("--html", metavar="FILE", help="write the report as an HTML page")
     run.add_argument("--fail-fast", action="store_true", help="start no further cell after one that is not right")
-    run.add_argument("--recreate", action="store_true", help="make every environment anew")
+    run.add_argument("--recreate", action="store_true", help="make every environment, and the project's wheel, anew")
     run.add_argument("--install-only", action="store_true", help="make and prove the environments, run no commands")
     run.add_argument("--skip-missing", action="store_true", help="skip cells whose interpreter or platform is not here")
     run.add_argument("--check-builds", action="store_true", help="build sdists anew, in two places, and compare")

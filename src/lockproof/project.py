@@ -240,9 +240,14 @@ class Project:
         return Dependencies(self.places.cache / "closures")
 
     def packager(
-        self, fetching: Fetching, note: Callable[[str], None], processes: Processes | None = None
+        self,
+        fetching: Fetching,
+        note: Callable[[str], None],
+        processes: Processes | None = None,
+        *,
+        anew: bool = False,
     ) -> Packager | None:
-        """What builds the project for the cells last planned; None where none of them installs it."""
+        """What builds the project for the cells last planned, `anew` if so asked; None where none installs it."""
         if self._build_requirements is None:
             return None
         from lockproof.build.package import Packager  # few projects build
@@ -252,10 +257,11 @@ class Project:
             self._workshop(processes),
             fetching=fetching,
             requirements=self._build_requirements,
-            own_lock=(self.spec.lock, self.lock.sha256),
+            own_lock=self.spec.lock,
             dependencies=self.dependencies,
             note=note,
             variables=self.environ,
+            anew=anew,
         )
 
     def jobs(

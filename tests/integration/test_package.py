@@ -261,7 +261,7 @@ def test_what_keeps_a_project_from_being_built(small: Project, package: str) -> 
     assert str(ran.cell()["reason"]) == (
         f"{small.folder}/pyproject.toml: the project can't be built: it requires tiny>=1: pylock.toml has nothing of "
         f"the kind for {ran.cell()['id']}\n  Lock it, with hashes, in pylock.toml, or in a file of its own that "
-        "`build-lock` names."
+        "`build-lock` names. If it is in a group that the cell doesn't take, name that group: `build-groups: [build]`."
     )
     small.wheel("tiny", "1.0", {"tiny.py": "def build_wheel(*_):\n    raise SystemExit('no way')\n"})
     small.lock()
@@ -330,3 +330,61 @@ def test_a_build_lock_of_its_own(small: Project, serve: Callable[[Project], Loop
     again = small.run("--offline")
     is_right(again)
     assert layers_of(again) != layers_of(ran)
+
+
+@pytest.mark.parametrize("package", ["wheel", "editable"])
+def test_a_wheel_of_another_name_than_the_projects(small: Project, package: str) -> None:
+    local(small)
+    pyproject = small.folder.joinpath("pyproject.toml").read_text()
+    small.write("pyproject.toml", f'{pyproject}[project]\nname = "An.App"\nversion = "1.0"\n')
+    small.matrix(package=package)
+    ran = small.run()
+    assert ran.statuses == ["error"]
+    said = "pyproject.toml: the project's backend builds app: the project is called an-app\n"
+    assert said in str(ran.cell()["reason"])
+
+
+def test_recreate_builds_once_more_and_for_all_cells_once(project: Project) -> None:
+    local(project)
+    project.matrix(package="wheel", commands=["app"])
+    told = "note: building the project (wheel)"
+    assert [project.run(*more).ended.err.count(told) for more in ([], [], ["--recreate"], [])] == [1, 0, 1, 0]
+
+
+def test_an_editable_wheel_is_built_again_when_what_it_names_is_gone(small: Project) -> None:
+    write_app(small)
+    made = (
+        "\n\ndef build_editable(folder, *_):\n"
+        "    os.makedirs('made.log', exist_ok=True)\n"
+        "    open('made.log/app.py', 'w').write(open('src/app.py').read())\n"
+        "    return _wheel(folder, {'_app.pth': os.path.abspath('made.log') + '\\n'}, 'py3-none-any')\n"
+    )
+    small.wheel("tiny", "1.0", {"tiny.py": SOURCE + made})
+    small.lock()
+    git_init(small)
+    small.matrix(package="editable", commands=["app"])
+    is_right(small.run())
+    shutil.rmtree(small.folder / "made.log")
+    again = small.run()
+    is_right(again)
+    assert "building the project (editable)" in again.ended.err
+
+
+def test_cells_with_different_backends_have_what_theirs_builds(small: Project) -> None:
+    """One lock with two versions of the backend, each in a group; cells that differ in other things share a wheel."""
+    write_app(small)
+    lines = ['lock-version = "1.0"', 'created-by = "test"', 'dependency-groups = ["one", "two", "more"]']
+    for name, version, group in (("tiny", "1.0", "one"), ("tiny", "2.0", "two"), ("lib", "1.0", "more")):
+        source = SOURCE.replace("files = {}\n", f"files = {{'backend.py': 'print({version})'}}\n")
+        wheel = small.wheel(name, version, {f"{name}.py": source})
+        lines += ["[[packages]]", f'name = "{name}"', f'version = "{version}"']
+        lines += [f"marker = \"'{group}' in dependency_groups\"", "[[packages.wheels]]", f'name = "{wheel.name}"']
+        lines += [f'path = "{wheel}"', f'hashes = {{sha256 = "{sha256_of(wheel)}"}}']
+    small.write("pylock.toml", "\n".join(lines) + "\n")
+    git_init(small)
+    kinds = {"a": {"groups": ["one"]}, "b": {"groups": ["two"]}, "c": {"groups": ["one", "more"]}}
+    small.matrix(package="wheel", commands=["python -m backend"], cells={"axes": {"kind": kinds}})
+    ran = small.run()
+    is_right(ran)
+    assert [log_of(cell) for cell in ran.cells] == [["1.0"], ["2.0"], ["1.0"]]
+    assert ran.ended.err.count("note: building the project (wheel)") == 2

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lockproof.build.buildsystem import LEGACY_BACKEND, BuildSystem, check_requirements, read_build_system
-from lockproof.errors import LockError
+from lockproof.errors import LockError, MissingRequirementsError
 from lockproof.pythons.platforms import parse_platform, parse_python
 
 SETUPTOOLS = BuildSystem(requires=("setuptools>=40.8.0",), backend=LEGACY_BACKEND)
@@ -87,3 +87,27 @@ def test_without_a_build_lock_the_way_to_one_is_told() -> None:
 def test_a_requirement_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(LockError, match="can't be used"):
         check(text)
+
+
+def test_an_extra_of_a_requirement_brings_what_belongs_to_it() -> None:
+    has = {
+        "scm": ("base", "tomli>=2; extra == 'toml'", "scm[rich]; extra == 'all'", "wheel; extra == 'rich'"),
+        "rich": ("scm[all]; extra == 'x'",),
+    }
+
+    def missing(*requires: str, **more: str) -> tuple[str, ...]:
+        try:
+            check_requirements(
+                requires, {"scm": "8.0", "rich": "1", **more},
+                python=parse_python("3.11.7"), platform=parse_platform("linux-x86_64"), what="x", lock="build.txt",
+                requires_of=lambda name: has.get(name, ()),
+            )  # fmt: skip
+        except MissingRequirementsError as error:
+            return tuple(error.missing)
+        return ()
+
+    assert missing("scm", "scm[no_such]", "scm[toml]; python_version < '3'", "rich[y]") == ()
+    assert missing("Scm[TOML]>=6") == ("tomli>=2",)
+    assert missing("scm[toml]", tomli="1.0") == ("tomli>=2",)
+    assert missing("scm[toml]", tomli="2.0") == ()
+    assert missing("rich[x]") == ("wheel",)

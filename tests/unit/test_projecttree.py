@@ -10,7 +10,7 @@ import pytest
 
 from lockproof.build.projecttree import ProjectTree, git_state, read_project
 from lockproof.digests import sha256_hex
-from lockproof.errors import UnavailableError
+from lockproof.errors import LockError, UnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,6 +133,31 @@ def test_without_a_repository(tmp_path: Path) -> None:
     assert tree.untracked.startswith("git says: fatal: not a git repository")
 
 
+def test_a_project_that_an_outer_repository_ignores(repository: Path) -> None:
+    (repository / ".gitignore").write_text("build/\n")
+    project = repository / "build" / "app"
+    project.mkdir(parents=True)
+    (project / "setup.py").write_text("setup")
+    (project / "a.py").write_text("a")
+    tree = read_project(project)
+    assert tree == ProjectTree(
+        root=project, files={"a.py": f("a"), "setup.py": f("setup")}, untracked="git ignores its setup.py"
+    )
+    (project / "pyproject.toml").write_text("[project]")
+    git(project, "add", "-f", "pyproject.toml")
+    assert read_project(project).files == {"pyproject.toml": f("[project]")}
+
+
+def test_no_program_of_a_repositorys_configuration_is_run(repository: Path, tmp_path: Path) -> None:
+    monitor = tmp_path / "monitor"
+    monitor.write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran'\n")
+    monitor.chmod(0o755)
+    git(repository, "config", "core.fsmonitor", str(monitor))
+    read_project(repository)
+    git_state(repository)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_without_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     tree = read_project(repository)
@@ -147,6 +172,18 @@ def test_a_copy_is_the_same_tree(repository: Path, tmp_path: Path) -> None:
     tree = read_project(repository)
     tree.copy_to(tmp_path / "copy")
     assert read_project(tmp_path / "copy").files == tree.files
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../elsewhere", "up/../../elsewhere"])
+def test_a_copy_with_a_link_that_leads_outside_is_refused(repository: Path, tmp_path: Path, target: str) -> None:
+    (repository / "src" / "up").symlink_to("..")
+    (repository / "src" / "itself").symlink_to("itself")
+    (repository / "src" / "missing").symlink_to("../elsewhere")
+    read_project(repository).copy_to(tmp_path / "fine")
+    (repository / "link").symlink_to("src/" + target if target[0] == "u" else target)
+    with pytest.raises(LockError) as caught:
+        read_project(repository).copy_to(tmp_path / "copy")
+    assert (caught.value.where, "a link that leads outside, to " in str(caught.value)) == (f"{repository}/link", True)
 
 
 def test_a_copy_of_what_has_changed_is_refused(repository: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from lockproof.build.buildsystem import check_requirements, read_build_system
 from lockproof.environments.environment import Order, disk_error, make_environments
 from lockproof.errors import LockError, UnavailableError
 from lockproof.locks import is_plain_filename, wheel_name
+from lockproof.proof.closure import metadata_path, read_needs
 from lockproof.pythons.layout import layout_for
 from lockproof.pythons.platforms import compatible_tags, parse_python
 from lockproof.wheels.store import remove_tree
@@ -165,7 +166,12 @@ class _Build:
             platform=bench.interpreter.platform,
             what=self._source.what,
             lock=bench.lock,
+            requires_of=self._requires_of,
         )
+
+    def _requires_of(self, name: str) -> Sequence[str]:
+        entry = next(entry for entry in self._bench.requirements if entry.manifest.name == name)
+        return read_needs(Path(entry.tree, metadata_path(entry.manifest)).read_bytes(), entry.manifest).requires
 
     def _make_environment(self) -> None:
         """Copies, for a build may write where it likes, and must not reach the store."""

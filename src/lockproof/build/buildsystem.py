@@ -7,10 +7,11 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, cast
 
 from lockproof.errors import LockError, MissingRequirementsError
+from lockproof.pythons.layout import canonical_name
 from lockproof.pythons.platforms import marker_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from packaging.requirements import Requirement
@@ -59,6 +60,19 @@ def read_build_system(text: str | None, what: str) -> BuildSystem:
     return BuildSystem(requires=requires, backend=backend, backend_path=paths)
 
 
+def project_name(text: str | None) -> str:
+    """The normalised `[project].name` of a pyproject.toml that `read_build_system` has read; "" where it has none.
+
+    No backend may change it (PEP 621).
+    """
+    import tomllib  # late, as above
+
+    match tomllib.loads(text or ""):
+        case {"project": {"name": str(name)}}:
+            return canonical_name(name)
+    return ""
+
+
 def _texts(value: object, key: str, what: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise _broken(what, f"its build-system.{key} is no list of strings")
@@ -77,13 +91,16 @@ def check_requirements(
     platform: Platform,
     what: str,
     lock: str,
+    requires_of: Callable[[str], Iterable[str]] = lambda _: (),
 ) -> None:
     """Raise MissingRequirementsError, naming all that `installed` (name to version) lacks of what is required.
 
     Requirements whose marker excludes that Python and platform are not asked for. `lock` names the lock that the
-    installed ones come from, "" for none.
+    installed ones come from, "" for none. `requires_of` gives, as written, what an installed one requires (core
+    metadata, Requires-Dist): where an extra of it is asked for, what belongs to that extra is required too.
     """
     missing = _missing(requires, installed, python, platform, what)
+    missing += _missing_of_extras(requires, installed, python, platform, requires_of)
     if not missing:
         return
     where = f"the build lock {lock} has" if lock else "there is no build lock; the build has"
@@ -101,7 +118,7 @@ def _missing(
     python: PythonVersion,
     platform: Platform,
     what: str,
-) -> Sequence[str]:
+) -> list[str]:
     from packaging.markers import UndefinedComparison, UndefinedEnvironmentName  # late: packaging takes 80 ms
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -116,6 +133,42 @@ def _missing(
         if wanted and not _is_met(requirement, installed):
             missing.append(text)
     return missing
+
+
+def _missing_of_extras(
+    requires: Iterable[str],
+    installed: Mapping[str, str],
+    python: PythonVersion,
+    platform: Platform,
+    requires_of: Callable[[str], Iterable[str]],
+) -> list[str]:
+    """What the extras lack that readable requirements ask of what is installed, and those extras' own in turn."""
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName  # late, as above
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    environment = cast("dict[str, str | AbstractSet[str]]", {**marker_environment(python, platform)})
+    missing: dict[str, None] = {}
+    seen: set[tuple[str, str]] = set()
+    pending = [(text, "") for text in requires]
+    while pending:
+        text, extra = pending.pop()
+        try:
+            requirement = Requirement(text)
+            marker = requirement.marker
+            if marker and not marker.evaluate({**environment, "extra": extra}):
+                continue
+            if extra and (not marker or marker.evaluate({**environment, "extra": ""})):
+                continue  # it belongs to no extra
+        except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName):
+            continue
+        if extra and not _is_met(requirement, installed):
+            requirement.marker = None
+            missing[str(requirement)] = None
+        name = canonical_name(requirement.name)
+        new = {(name, canonical_name(further)) for further in requirement.extras if name in installed} - seen
+        seen |= new
+        pending += [(its, further) for _, further in sorted(new) for its in requires_of(name)]
+    return list(missing)
 
 
 def _is_met(requirement: Requirement, installed: Mapping[str, str]) -> bool:

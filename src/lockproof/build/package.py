@@ -12,24 +12,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockproof.build.builds import DEFAULT_EPOCH, Source, built_wheel
-from lockproof.build.buildsystem import read_build_system
+from lockproof.build.buildsystem import project_name, read_build_system
 from lockproof.build.projecttree import ProjectTree, git_state, read_project
+from lockproof.build.projectwheels import KeptWheels, wheel_artifact
 from lockproof.digests import sha256_hex
 from lockproof.errors import LockError, LockproofError, MissingRequirementsError, UnavailableError
 from lockproof.locks import wheel_name
-from lockproof.locks.artifacts import Artifact
 from lockproof.proof.closure import reached
 from lockproof.proof.fingerprint import EDITABLE, Finding
 from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python
 from lockproof.running.preparation import InstalledProject
-from lockproof.wheels.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lockproof.build.building import Requirements, Workshop
-    from lockproof.locks.artifacts import Plan
+    from lockproof.locks.artifacts import Artifact, Plan
     from lockproof.proof.dependencies import Dependencies
     from lockproof.pythons.interpreters import Interpreter
     from lockproof.running.preparation import Fetching, Job
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
     Wheels = Mapping[str, StoreEntry | LockproofError]
 
-_SCHEMA = "lockproof/project-wheel/1"
+_SCHEMA = "lockproof/project-wheel/2"
 # What tells a backend the version that it would otherwise ask git for: a copy has no repository.
 _VERSION_VARIABLES = ("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION")
 
@@ -52,13 +51,15 @@ class Packager:
         *,
         fetching: Fetching,
         requirements: Requirements,
-        own_lock: tuple[str, str],
+        own_lock: str,
         dependencies: Dependencies,
         note: Callable[[str], None],
         variables: Mapping[str, str],
+        anew: bool = False,
     ) -> None:
-        """`root` is the project's folder; `requirements` what builds may use, `own_lock` (name and sha256) where there
-        is no build lock. `variables` are the user's: those that tell a version get into the build."""
+        """`root` is the project's folder; `requirements` what builds may use; where there is no build lock, that is
+        what the cells have of their own lock, called `own_lock`. `variables` are the user's: those that tell a version
+        get into the build. `anew` takes nothing that was built before."""
         self._root = root
         self._workshop = workshop
         self._store = workshop.store
@@ -68,6 +69,7 @@ class Packager:
         self._dependencies = dependencies
         self._note = note
         self._variables = {name: value for name, value in variables.items() if name.startswith(_VERSION_VARIABLES)}
+        self._kept = KeptWheels(workshop.store, self._where, anew=anew)
         self._offered: list[tuple[Plan, Interpreter]] = []
         self._said: set[str] = set()
         self._tree: ProjectTree | None = None
@@ -171,75 +173,54 @@ class Packager:
         self, builder: Plan, interpreter: Interpreter, wheels: Wheels, plan: Plan
     ) -> tuple[Artifact, StoreEntry] | None:
         """The wheel that this builder makes, or that was made before, if it fits the cell of `plan`."""
+        means = self._means(builder)
         for python in (None, interpreter):
-            found = self._remembered(self._key(plan.cell.package, python))
+            found = self._kept.read(self._key(plan.cell.package, means, python))
             if found and _fits(found[0], plan):
                 return found
         if found:
             return None  # this builder's wheel is for another Python
         found = self._build(builder, interpreter, wheels)
+        self._remember(found, plan.cell.package, means, interpreter)
         return found if _fits(found[0], plan) else None
 
-    def _key(self, kind: str, interpreter: Interpreter | None) -> str:
-        """What a wheel was built from, as one digest; without an interpreter for one that fits every Python."""
+    def _means(self, plan: Plan) -> str:
+        """What a build may use: of the build lock, or all that the cell has, for a backend may ask for any of it."""
+        return self._requirements.identity or _identity(artifact.sha256 for artifact in plan.artifacts)
+
+    def _key(self, kind: str, means: str, interpreter: Interpreter | None) -> str:
+        """What a wheel was built from, as one digest; without an interpreter for one that fits every Python.
+
+        `means` is what the build may use, or what it did use: cells that have different things share what is equal.
+        """
         python = interpreter.layer if interpreter else ""
         root = str(self._root) if kind == EDITABLE else ""
-        lock = self._requirements.identity or self._own_lock[1]
         told = sorted(self._variables.items())
         if kind == EDITABLE:  # built where git is: a backend may take its version from there
             told.append(("git", git_state(self._root)))
-        return sha256_hex(json.dumps([_SCHEMA, kind, self.tree.digest, root, lock, told, python]).encode())
+        return sha256_hex(json.dumps([_SCHEMA, kind, self.tree.digest, root, means, told, python]).encode())
 
-    def _record(self, key: str) -> Path:
-        return self._store.folder / "builds" / f"{key}.json"
-
-    def _remembered(self, key: str) -> tuple[Artifact, StoreEntry] | None:
-        """The wheel that was built before from the same, if the store still has it."""
-        try:
-            said: object = json.loads(self._record(key).read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return None
-        match said:
-            case {"filename": str(filename), "sha256": str(sha256)}:
-                artifact = self._artifact(filename, sha256)
-                entry = self._store.entry(artifact) if artifact else None
-                return (artifact, entry) if artifact and entry else None
-        return None
-
-    def _artifact(self, filename: str, sha256: str) -> Artifact | None:
-        parts = wheel_name(filename)
-        if parts is None:
-            return None
-        return Artifact(name=parts.name, version=parts.version, filename=filename, sha256=sha256, where=self._where)
+    def _remember(self, made: tuple[Artifact, StoreEntry], kind: str, means: str, interpreter: Interpreter) -> None:
+        filename = made[0].filename
+        for python in (interpreter, None) if filename.endswith("-none-any.whl") else (interpreter,):
+            self._kept.write(self._key(kind, means, python), made[0])
 
     def _build(self, plan: Plan, interpreter: Interpreter, wheels: Wheels) -> tuple[Artifact, StoreEntry]:
-        kind = plan.cell.package
-        key = self._key(kind, interpreter)
         try:
-            artifact, entry = self._built_with(self._required(plan, wheels), kind, interpreter, key)
+            return self._built_with(self._required(plan, wheels), plan, interpreter)
         except MissingRequirementsError as error:
             if self._requirements.lock:
                 raise
-            artifact, entry = self._built_with_more(error, plan, interpreter, wheels)
-        if kind == EDITABLE:
-            self._tree = None  # the backend may have written something that isn't ignored
-        self._record(key).parent.mkdir(parents=True, exist_ok=True)
-        said = json.dumps({"filename": artifact.filename, "sha256": artifact.sha256}).encode()
-        write_atomically(self._record(self._key(kind, interpreter)), said)
-        if artifact.filename.endswith("-none-any.whl"):
-            write_atomically(self._record(self._key(kind, None)), said)
-        return artifact, entry
+            return self._built_with_more(error, plan, interpreter, wheels)
 
     def _built_with_more(
         self, first: MissingRequirementsError, plan: Plan, interpreter: Interpreter, wheels: Wheels
     ) -> tuple[Artifact, StoreEntry]:
         """The wheel, where the backend itself asks for more than the project does (PEP 517, get_requires_…)."""
-        kind = plan.cell.package
         try:
-            more = self._required(plan, wheels, first.missing)
-            return self._built_with(more, kind, interpreter, self._key(kind, interpreter))
+            return self._built_with(self._required(plan, wheels, first.missing), plan, interpreter)
         except MissingRequirementsError as error:
-            lock, missing = self._own_lock[0], ", ".join(error.missing)
+            lock, missing = self._own_lock, ", ".join(error.missing)
             raise LockError(
                 f"the project can't be built: it requires {missing}",
                 where=self._where,
@@ -249,16 +230,25 @@ class Packager:
             ) from error
 
     def _built_with(
-        self, requirements: Sequence[StoreEntry], kind: str, interpreter: Interpreter, key: str
+        self, requirements: Sequence[StoreEntry], plan: Plan, interpreter: Interpreter
     ) -> tuple[Artifact, StoreEntry]:
-        attempt = " ".join([key, *(entry.manifest.sha256 for entry in requirements)])
-        if attempt in self._failed:
-            raise self._failed[attempt]
+        kind, means = plan.cell.package, _identity(entry.manifest.sha256 for entry in requirements)
+        for python in (None, interpreter):
+            found = self._kept.read(self._key(kind, means, python))
+            if found and _fits(found[0], plan):
+                return found
+        key = self._key(kind, means, interpreter)
+        if key in self._failed:
+            raise self._failed[key]
         try:
-            return self._built(kind, interpreter, requirements, key)
+            made = self._built(kind, interpreter, requirements, key)
         except LockproofError as error:
-            self._failed[attempt] = error
+            self._failed[key] = error
             raise
+        if kind == EDITABLE:
+            self._tree = None  # the backend may have written something that isn't ignored
+        self._remember(made, kind, means, interpreter)
+        return made
 
     def _built(
         self, kind: str, interpreter: Interpreter, requirements: Sequence[StoreEntry], key: str
@@ -267,9 +257,14 @@ class Packager:
         bench = replace(bench, variables=self._variables)
         self._note(f"building the project ({kind}) with Python {interpreter.version}")
         with built_wheel(self._source(kind), bench) as wheel:
-            artifact = self._artifact(wheel.name, sha256_hex(wheel.read_bytes()))
+            artifact = wheel_artifact(wheel.name, sha256_hex(wheel.read_bytes()), self._where)
             if artifact is None:
                 raise LockproofError(f"{wheel.name} is no wheel's name", where=self._where)
+            if (named := project_name(self._pyproject())) not in ("", artifact.name):
+                raise LockproofError(
+                    f"the project's backend builds {artifact.name}", where=self._where,
+                    why=f"the project is called {named}", remedy="see to it that both are the same",
+                )  # fmt: skip
             entry = self._store.ensure(artifact, lambda folder: _copied(wheel, folder / artifact.sha256))
         bench.log.unlink(missing_ok=True)
         return artifact, entry
@@ -301,17 +296,24 @@ class Packager:
                 why="it has no pyproject.toml",
                 remedy="add one with a [build-system] (PEP 518), or say package: none in matrix.yaml",
             )
+        return read_build_system(self._pyproject(), "the project").requires
+
+    def _pyproject(self) -> str | None:
+        path = self._root / "pyproject.toml"
         try:
-            text = path.read_text(encoding="utf-8") if path.exists() else None
+            return path.read_text(encoding="utf-8") if path.exists() else None
         except (OSError, UnicodeDecodeError) as error:
             raise LockError("the project's pyproject.toml can't be read", where=str(path), why=str(error)) from error
-        return read_build_system(text, "the project").requires
 
 
 def _fits(artifact: Artifact, plan: Plan) -> bool:
     parts = wheel_name(artifact.filename)
     tags = compatible_tags(parse_python(plan.cell.python), plan.cell.platform)
     return parts is not None and not parts.tags.isdisjoint(tags)
+
+
+def _identity(sha256s: Iterable[str]) -> str:
+    return sha256_hex("\n".join(sorted(sha256s)).encode())
 
 
 def _had(entry: StoreEntry | LockproofError) -> StoreEntry:

@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.digests import digest_of_lines
-from lockproof.errors import UnavailableError
+from lockproof.errors import LockError, UnavailableError
 from lockproof.pythons.knownfiles import KnownFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_LISTING = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-_DESCRIPTION = ("git", "describe", "--tags", "--always", "--long", "--abbrev=40")
+# Without the monitor of files that a repository's configuration may name: a program, which git would run.
+_GIT = ("git", "-c", "core.fsmonitor=false")
+_LISTING = (*_GIT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+_DESCRIPTION = (*_GIT, "describe", "--tags", "--always", "--long", "--abbrev=40")
 # Where there is no git, what nobody would track; environments are known by their pyvenv.cfg.
 _NEVER_TRACKED = frozenset((".git", ".hg", ".svn", ".lockproof", "__pycache__", ".tox", ".nox", "node_modules"))
 
@@ -53,7 +55,10 @@ class ProjectTree:
         return sorted({path for path, _ in self.files.items() ^ now.files.items()})
 
     def copy_to(self, folder: Path) -> None:
-        """Fill `folder` with exactly these files; raises UnavailableError where one of them has changed meanwhile."""
+        """Fill `folder` with exactly these files; raises UnavailableError where one of them has changed meanwhile.
+
+        Raises LockError for a link that leads out of it: what lies there can change, and no digest here would tell.
+        """
         for path, fact in self.files.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +75,13 @@ class ProjectTree:
         for path, fact in self.files.items():
             if copied.get(path) != fact:
                 raise _changed(self.root / path)
+            # Not pathlib's resolve, which up to Python 3.12 raises for a link to itself.
+            if fact[0] == "l" and not Path(os.path.realpath(folder / path)).is_relative_to(os.path.realpath(folder)):
+                raise LockError(
+                    "the project can't be built from its files alone", where=str(self.root / path),
+                    why=f"it is a link that leads outside, to {fact[2:]}",
+                    remedy="put what it leads to into the project, or have git ignore the link",
+                )  # fmt: skip
 
 
 def read_project(root: Path, memo: Path | None = None) -> ProjectTree:
@@ -79,7 +91,7 @@ def read_project(root: Path, memo: Path | None = None) -> ProjectTree:
     """
     known = KnownFiles(memo)
     try:
-        paths, untracked = list(_listed(root, "")), ""
+        paths, untracked = _listed_root(root), ""
     except _NoGitError as error:
         paths, untracked = list(_lying_in(root)), str(error)
     tree = ProjectTree(root=root, files=_facts(root, paths, known), untracked=untracked, memo=memo)
@@ -106,6 +118,15 @@ def git_state(folder: Path) -> str:
     except OSError:
         return ""
     return done.stdout.decode("utf-8", "replace").strip()
+
+
+def _listed_root(root: Path) -> list[str]:
+    """What git lists in the project; what makes it one is ignored only where an outer repository ignores the folder."""
+    paths = list(_listed(root, ""))
+    makes_it_one = next((name for name in ("pyproject.toml", "setup.py") if (root / name).is_file()), None)
+    if makes_it_one and makes_it_one not in paths:
+        raise _NoGitError(f"git ignores its {makes_it_one}")
+    return paths
 
 
 def _listed(folder: Path, prefix: str) -> Iterator[str]:

@@ -88,7 +88,7 @@ def _runner(options: argparse.Namespace, posargs: Sequence[str], project: Projec
         listener=listener,
         policy=Policy(jobs=options.jobs, fail_fast=options.fail_fast, skip_missing=options.skip_missing),
         build=project.builder(fetching, listener.note, processes, check=options.check_builds, save=True),
-        packager=project.packager(fetching, listener.note, processes),
+        packager=project.packager(fetching, listener.note, processes, anew=options.recreate),
         dependencies=project.dependencies,
     )
 
