@@ -124,7 +124,8 @@ class Builder:
     def built(self, wanted: Sequence[tuple[Plan, Interpreter | None]]) -> list[Plan | LockproofError]:
         """Each plan with wheels in the place of its sdists, or why it can't be had.
 
-        Raises LockError where what is kept can't be relied on.
+        Raises LockError where what is kept can't be relied on, BuildMismatchError where another run has kept something
+        else meanwhile.
         """
         tasks = {
             _task_key(sdist, plan.cell): _Task(sdist=sdist, cell=plan.cell, interpreter=interpreter)
