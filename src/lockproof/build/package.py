@@ -11,7 +11,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockproof.build.builds import DEFAULT_EPOCH, Source, built_wheel
+from lockproof.build.builds import DEFAULT_EPOCH, Source, built_wheel, write_record
 from lockproof.build.buildsystem import read_build_system
 from lockproof.build.projecttree import ProjectTree, git_state, read_project
 from lockproof.digests import sha256_hex
@@ -22,7 +22,6 @@ from lockproof.proof.closure import reached
 from lockproof.proof.fingerprint import EDITABLE, Finding
 from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python
 from lockproof.running.preparation import InstalledProject
-from lockproof.wheels.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -223,11 +222,10 @@ class Packager:
             artifact, entry = self._built_with_more(error, plan, interpreter, wheels)
         if kind == EDITABLE:
             self._tree = None  # the backend may have written something that isn't ignored
-        self._record(key).parent.mkdir(parents=True, exist_ok=True)
-        said = json.dumps({"filename": artifact.filename, "sha256": artifact.sha256}).encode()
-        write_atomically(self._record(self._key(kind, interpreter)), said)
+        said = {"filename": artifact.filename, "sha256": artifact.sha256}
+        write_record(self._record(self._key(kind, interpreter)), said)
         if artifact.filename.endswith("-none-any.whl"):
-            write_atomically(self._record(self._key(kind, None)), said)
+            write_record(self._record(self._key(kind, None)), said)
         return artifact, entry
 
     def _built_with_more(
