@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LOGIN = re.compile(r"://[^/\s]*@")
+
 
 class LockproofError(Exception):
-    """What went wrong (`what`), at which file, line or key (`where`), why, and what to do (`remedy`)."""
+    """What went wrong (`what`), at which file, line or key (`where`), why, and what to do (`remedy`).
+
+    Messages quote files and variables as they are; the users and passwords of URLs are left out here, for all of them.
+    """
 
     exit_code: ClassVar[int] = 2
 
     def __init__(self, what: str, *, where: str = "", why: str = "", remedy: str = "") -> None:
-        super().__init__(what)
-        self.what = what
+        super().__init__(without_logins(what))
+        self.what = without_logins(what)
         self.where = where
-        self.why = why
-        self.remedy = remedy
+        self.why = without_logins(why)
+        self.remedy = without_logins(remedy)
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
         if self.why:
             head = f"{head}: {self.why}"
         return f"{head}\n  {self.remedy}" if self.remedy else head
+
+
+def without_logins(text: str) -> str:
+    """`text` with stars for the user and password of every URL in it; either can be a token."""
+    return _LOGIN.sub("://***@", text)
 
 
 class UsageError(LockproofError):

@@ -194,7 +194,7 @@ class Project:
             self._workshop(processes),
             fetching=fetching,
             requirements=self._build_requirements,
-            kept=KeptFile(self.lock_path.with_name(FILENAME), locked),
+            kept=KeptFile(self.lock_path.with_name(FILENAME), locked, locks=self.places.cache / "builds"),
             note=note,
             check=check,
             save=save,

@@ -319,6 +319,21 @@ def test_a_certificate_needs_its_authority(folder: Path, certificate: Path, monk
             monkeypatch.delenv(variable)
 
 
+def test_no_credentials_follow_a_redirect_from_https_to_http(
+    folder: Path, certificate: Path, server: LoopbackIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    authority = str(certificate.with_name("cert.pem"))
+    with LoopbackIndex(folder, certificate=certificate) as secure:
+        secure.options.redirects["/simple/demo/"] = f"{server.url}demo/"
+        index = index_of(secure.url, cert=authority)
+        assert index.files("demo", "1.0") == (listed(server, WHEEL), listed(server, SDIST))
+        assert "authorization" in secure.requests[0].headers
+    assert "authorization" not in server.requests[0].headers
+
+
 def test_tls_through_a_proxy(folder: Path, certificate: Path) -> None:
     authority = str(certificate.with_name("cert.pem"))
     with LoopbackIndex(folder, certificate=certificate) as server, serve_proxy() as proxy:

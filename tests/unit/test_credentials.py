@@ -43,6 +43,24 @@ def test_the_nearest_configured_url_of_the_host() -> None:
     assert credentials.known("https://index.invalid:8443/team/a.whl") is None
 
 
+def test_a_login_of_https_never_goes_to_http() -> None:
+    credentials = Credentials([with_login(INDEX, "me:2"), "http://old:3@old.invalid/simple/"], "auto")
+    assert credentials.known("http://index.invalid/team/files/a.whl") is None
+    assert credentials.known("http://index.invalid:443/team/files/a.whl") is None
+    assert credentials.known("https://index.invalid:443/team/files/a.whl") == ("me", "2")
+    assert credentials.known("http://old.invalid:80/a.whl") == ("old", "3")
+    assert credentials.known("https://old.invalid/a.whl") == ("old", "3")
+    assert credentials.known("https://old.invalid:80/a.whl") is None
+
+
+def test_an_answer_of_the_keyring_to_https_is_not_for_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", FakeKeyring({(INDEX, "me"): "secret"}))
+    credentials = Credentials([with_login(INDEX, "me")], "auto")
+    assert credentials.from_keyring(FILE) == ("me", "secret")
+    plain = FILE.replace("https:", "http:")
+    assert (credentials.known(plain), credentials.from_keyring(plain)) == (None, None)
+
+
 def test_a_password_of_another_user_is_not_taken() -> None:
     assert Credentials([with_login(INDEX, "me:2")], "auto").known(with_login(FILE, "you")) == ("you", "")
 

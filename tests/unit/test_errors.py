@@ -29,6 +29,16 @@ def test_an_error_says_what_where_why_and_what_to_do(parts: dict[str, str], text
     assert str(LockproofError("it failed", **parts)) == text
 
 
+def test_no_part_of_an_error_tells_a_login() -> None:
+    url = "git+https://me:p@ss@host/x@1"
+    error = LockproofError(f"{url} and ftp://token@host is editable", why=f"{url!r}", remedy=f"Delete {url}.")
+    assert str(error) == (
+        "git+https://***@host/x@1 and ftp://***@host is editable: 'git+https://***@host/x@1'\n"
+        "  Delete git+https://***@host/x@1."
+    )
+    assert error.args == ("git+https://***@host/x@1 and ftp://***@host is editable",)
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -99,6 +99,14 @@ def test_all_wheels_of_the_same_content_are_kept(world: World) -> None:
     (dist,) = world.freeze().proven
     assert [file.sha256 for file in dist.files] == [sha256_of(a), sha256_of(twin)]
     assert sha256_of(a) != sha256_of(twin)
+
+
+@pytest.mark.parametrize("claimed", [None, 3])
+def test_the_size_is_that_of_the_bytes(world: World, claimed: int | None) -> None:
+    a = world.wheel("a", "A = 1\n")
+    world.files = [replace(file, size=claimed) for file in world.files]
+    world.install(a)
+    assert [file.size for file in world.freeze().proven[0].files] == [a.stat().st_size]
 
 
 def test_the_others_are_tried_where_the_likely_ones_are_wrong(world: World) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +15,10 @@ import pytest
 from lockproof.errors import UnavailableError
 from lockproof.indexes.index import Index
 from lockproof.indexes.pipconfig import IndexConfig
-from lockproof.indexes.simpleapi import IndexFile
+from lockproof.indexes.simpleapi import JSON_TYPE, IndexFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 WHEEL = "my_demo-1.0-py3-none-any.whl"
@@ -30,6 +36,29 @@ def make_file(folder: Path, filename: str, content: bytes = b"content") -> Index
 
 def index_of(*index_urls: str, find_links: tuple[str, ...] = ()) -> Index:
     return Index(IndexConfig(index_urls=index_urls, find_links=find_links))
+
+
+@contextlib.contextmanager
+def served(content: bytes, headers: dict[str, str]) -> Iterator[str]:
+    """The URL of a server whose every page is this one."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/simple"
+        finally:
+            server.shutdown()
 
 
 def test_a_folder_of_files(tmp_path: Path) -> None:
@@ -61,6 +90,41 @@ def test_a_file_index_and_a_local_page(tmp_path: Path) -> None:
     listed = IndexFile(filename=SDIST, url=(tmp_path / "files" / SDIST).as_uri(), sha256="0" * 64)
     assert index_of((tmp_path / "simple").as_uri()).files("my-demo", "1.0") == (wheel, listed)
     assert index_of(find_links=(str(page),)).files("my-demo", "1.0") == (wheel, listed)
+
+
+def test_a_local_page_with_paths_that_no_file_can_have(tmp_path: Path) -> None:
+    (tmp_path / "p.html").write_text(f'<a href="file:///tmp/%00/{WHEEL}">x</a>')
+    listed = IndexFile(filename=WHEEL, url=f"file:///tmp/%00/{WHEEL}")
+    assert index_of(find_links=(str(tmp_path / "p.html"),)).files("my-demo", "1.0") == (listed,)
+
+
+JSON = {"Content-Type": JSON_TYPE}
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        (gzip.compress(b'{"files": []}')[:-12], {**JSON, "Content-Encoding": "gzip"}),
+        (b"[" * 200_000, JSON),
+        (b'<a href="x-1.0-py3-none-any.whl">x</a>', {"Content-Type": "text/html; charset=nope"}),
+    ],
+    ids=["cut short", "deep", "charset"],
+)
+def test_a_page_that_cannot_be_read_is_the_fault_of_its_index(content: bytes, headers: dict[str, str]) -> None:
+    with served(content, headers) as url, pytest.raises(UnavailableError) as raised:
+        index_of(url).files("x", "1.0")
+    assert raised.value.what == f"the index {url} can't be asked"
+    assert raised.value.remedy == "Check that the URL is a simple index (PEP 503 or PEP 691)."
+
+
+def test_a_server_names_no_files_of_this_machine(tmp_path: Path) -> None:
+    secret = make_file(tmp_path, WHEEL)
+    urls = [secret.url, "file:///tmp/%00x", f"FILE://{tmp_path}/{WHEEL}"]
+    page = json.dumps({"files": [{"filename": WHEEL, "url": url} for url in urls]}).encode()
+    with served(page, JSON) as url:
+        assert index_of(url).files("my-demo", "1.0") == ()
+    with served(f'<a href="{secret.url}">x</a>'.encode(), {"Content-Type": "text/html"}) as url:
+        assert index_of(url).files("my-demo", "1.0") == ()
 
 
 def test_equal_files_are_listed_once_and_others_of_the_same_name_too(tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ def test_an_sdist_needs_a_sha256_too() -> None:
     ("keys", "what"),
     [
         ({"url": f"ftp://x/{WHEEL}"}, "is not one of http, https or file"),
+        ({"url": f"ftp://me:secret@x/{WHEEL}"}, f"the URL 'ftp://***@x/{WHEEL}' is not one of http, https or file"),
         ({"url": WHEEL}, "is not one of http, https or file"),
         ({"url": f"https:///{WHEEL}"}, "is not one of http, https or file"),
         ({"url": f"https://[x/{WHEEL}", "name": WHEEL}, "can't be read: Invalid IPv6 URL"),

@@ -140,6 +140,8 @@ def test_the_output_of_pip_compile_is_read() -> None:
         ("demo @ git+ssh://x/y.git", "demo @ git+ssh://x/y.git is a version control checkout"),
         (f"demo @ https://x/demo-1.0.whl --hash=sha256:{A}", "demo @ https://x/demo-1.0.whl is a URL"),
         ("https://x/demo-1.0.whl", "https://x/demo-1.0.whl is a URL"),
+        ("demo @ https://me:secret@x/demo.whl", "demo @ https://***@x/demo.whl is a URL"),
+        ("-e git+https://me:secret@x/y", "git+https://***@x/y is editable"),
         ("./demo", "./demo is a local path"),
         (".", ". is a local path"),
         ("wheels\\demo.whl", "wheels\\demo.whl is a local path"),

@@ -94,7 +94,23 @@ def test_a_variable_replaces_a_list_as_a_whole(tmp_path: Path, pip_files: list[P
     assert read_index_config({"PIP_FIND_LINKS": "/c", "UV_NO_CONFIG": "1"}, tmp_path).find_links == ("/c",)
 
 
-@pytest.mark.parametrize("content", [b"index-url = x\n", b"\xff[global]\n", b"[global]\na=1\na=2\n"])
+@pytest.mark.parametrize(
+    ("content", "line"), [("https://me:secret@host\n", 1), ("[global]\nindex-url = x\nsecret@host\nfoo\n", 3)]
+)
+def test_a_line_that_cannot_be_read_is_told_by_its_number_alone(
+    tmp_path: Path, pip_files: list[Path], content: str, line: int
+) -> None:
+    pip_files[1].write_text(content)
+    with pytest.raises(UsageError) as raised:
+        read_index_config({}, tmp_path)
+    assert str(raised.value) == (
+        f"{pip_files[1]}:{line}: pip's configuration can't be read: "
+        "the line is no [section] and no setting of one\n"
+        "  Correct the file, or set PIP_CONFIG_FILE to another one."
+    )
+
+
+@pytest.mark.parametrize("content", [b"\xff[global]\n", b"[global]\na=1\na=2\n"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, pip_files: list[Path], content: bytes) -> None:
     pip_files[1].write_bytes(content)
     with pytest.raises(UsageError) as raised:

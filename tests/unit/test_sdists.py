@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import io
+import random
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING
@@ -82,10 +85,57 @@ def test_what_would_get_out_is_refused(tmp_path: Path, members: list[tarfile.Tar
     assert why_refused(make_sdist(tmp_path, "x", "1.0", extra_members=members)) == why
 
 
+def at(time: str) -> tarfile.TarInfo:
+    info = member("x-1.0/late")
+    info.pax_headers = {"mtime": time}
+    return info
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [at("inf")],
+        [at("1e300")],
+        [at("nan")],
+        [link("x-1.0/l", "x-1.0/nothing", tarfile.LNKTYPE)],
+        [member(f"x-1.0/{'n' * 300}")],
+        [member(f"x-1.0/{'n/' * 3000}n")],
+        [member("x-1.0/PKG-INFO/below")],
+        [member("x-1.0/folder", tarfile.DIRTYPE), member("x-1.0/folder/a"), member("x-1.0/folder")],
+    ],
+    ids=["inf", "1e300", "nan", "hard link to nothing", "long name", "deep", "below a file", "on a folder"],
+)
+def test_what_cannot_be_unpacked_is_refused(tmp_path: Path, members: list[tarfile.TarInfo]) -> None:
+    why = why_refused(make_sdist(tmp_path, "x", "1.0", extra_members=members))
+    assert why.startswith("it can't be unpacked (")
+    assert str(tmp_path) not in why
+
+
+def test_a_full_disk_is_not_the_fault_of_an_sdist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", full)
+    with pytest.raises(OSError, match="No space left"):
+        unpack(make_sdist(tmp_path, "x", "1.0"))
+
+
 def test_what_would_fill_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lockproof.build.sdists._BOMB_SIZE", 1 << 20)
     archive = make_sdist(tmp_path, "x", "1.0", extra_members=[member("x-1.0/big", size=1 << 20)])
     assert why_refused(archive).startswith(f"it would unpack from {archive.stat().st_size} to 1048")
+
+
+@pytest.mark.parametrize("compression", ["xz", "bz2"])
+def test_damaged_compression_is_refused(tmp_path: Path, compression: str) -> None:
+    archive = tmp_path / f"x-1.0.tar.{compression}"
+    noise = random.Random(0).randbytes(200_000)  # what doesn't shrink
+    with tarfile.open(archive, f"w:{compression}") as opened:  # type: ignore[call-overload]
+        opened.addfile(member("x-1.0/a", size=len(noise)), io.BytesIO(noise))
+    content = bytearray(archive.read_bytes())
+    content[100_000:100_100] = bytes(100)
+    archive.write_bytes(content)
+    why_refused(archive)
 
 
 @pytest.mark.parametrize("name", ["x-1.0.tar.gz", "x-1.0.zip"])

@@ -33,6 +33,12 @@ def test_json_with_sizes_hashes_and_yanks() -> None:
     )
 
 
+@pytest.mark.parametrize("size", [True, -5, 3.5, "7", None])
+def test_what_is_no_size_says_nothing(size: object) -> None:
+    content = json.dumps({"files": [{"filename": "a.whl", "url": "a.whl", "size": size}]}).encode()
+    assert [file.size for file in files_of_json(content, PAGE)] == [None]
+
+
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"no", b'{"files": [{"filename": "a"}]}', b'{"files": [1]}'])
 def test_json_that_is_no_page(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

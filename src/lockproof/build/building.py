@@ -20,14 +20,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockproof.build.builds import Bench, built_wheel
+from lockproof.build.builds import Bench, built_wheel, write_record
 from lockproof.build.keptbuilds import BuildKey, KeptBuild, compare_builds, requirements_digest
 from lockproof.build.sdists import sdist_source
 from lockproof.digests import digest_of_lines, is_sha256, sha256_hex
 from lockproof.errors import LockError, LockproofError, UnavailableError
 from lockproof.proof.prediction import landing_facts
 from lockproof.pythons.layout import layout_for
-from lockproof.wheels.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +123,8 @@ class Builder:
     def built(self, wanted: Sequence[tuple[Plan, Interpreter | None]]) -> list[Plan | LockproofError]:
         """Each plan with wheels in the place of its sdists, or why it can't be had.
 
-        Raises LockError where what is kept can't be relied on.
+        Raises LockError where what is kept can't be relied on, BuildMismatchError where another run has kept something
+        else meanwhile.
         """
         tasks = {
             _task_key(sdist, plan.cell): _Task(sdist=sdist, cell=plan.cell, interpreter=interpreter)
@@ -247,9 +247,7 @@ class _Record:
 
     def write(self, manifest: Manifest) -> None:
         """Keep it for the next time."""
-        content = {"schema": _SCHEMA, "filename": manifest.filename, "sha256": manifest.sha256}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._path, json.dumps(content).encode())
+        write_record(self._path, {"schema": _SCHEMA, "filename": manifest.filename, "sha256": manifest.sha256})
 
 
 def _task_key(sdist: Artifact, cell: Cell) -> tuple[str, Platform, str]:

@@ -22,7 +22,7 @@ from lockproof.locks import is_plain_filename, wheel_name
 from lockproof.proof.closure import metadata_path, read_needs
 from lockproof.pythons.layout import layout_for
 from lockproof.pythons.platforms import compatible_tags, parse_python
-from lockproof.wheels.store import remove_tree
+from lockproof.wheels.store import remove_tree, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,11 +116,31 @@ def _held(lock: FileLock, processes: Processes) -> Iterator[None]:
 
 
 def _empty(folder: Path) -> None:
-    """Remove a build's folder, read-only folders in it too."""
-    for below, _, _ in os.walk(folder):
-        with suppress(OSError):
-            Path(below).chmod(0o700)
+    """Remove a build's folder, also folders in it that nobody may read or write."""
+    if folder.is_dir() and not folder.is_symlink():
+        _open(folder)
+    for below, names, _ in os.walk(folder):  # it descends into those names only afterwards
+        for child in (Path(below, name) for name in names):
+            if not child.is_symlink():
+                _open(child)
     remove_tree(folder)
+
+
+def _open(folder: Path) -> None:
+    with suppress(OSError):
+        folder.chmod(0o700)
+
+
+def write_record(path: Path, content: Mapping[str, str]) -> None:
+    """Note in the store which wheel a build gave; raises UnavailableError where the disk says no."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(content).encode())
+    except OSError as error:
+        raise UnavailableError(
+            "what was built can't be noted in the store", where=str(path), why=error.strerror or str(error),
+            remedy="make room or make it writable, or name another folder with --store or LOCKPROOF_STORE",
+        ) from error  # fmt: skip
 
 
 class _Build:

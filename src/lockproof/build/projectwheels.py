@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockproof.build.builds import write_record
 from lockproof.locks import wheel_name
 from lockproof.locks.artifacts import Artifact
-from lockproof.wheels.store import write_atomically
 
 if TYPE_CHECKING:
     from lockproof.wheels.store import Store, StoreEntry
@@ -41,9 +41,7 @@ class KeptWheels:
 
     def write(self, key: str, wheel: Artifact) -> None:
         """Keep a wheel, which the store has, for the next time."""
-        record = self._record(key)
-        record.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(record, json.dumps({"filename": wheel.filename, "sha256": wheel.sha256}).encode())
+        write_record(self._record(key), {"filename": wheel.filename, "sha256": wheel.sha256})
         self._written.add(key)
 
     def _record(self, key: str) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import calendar
+import errno
+import lzma
 import posixpath
 import tarfile
 import zipfile
@@ -21,7 +23,17 @@ if TYPE_CHECKING:
 
 _BOMB_RATIO = 100  # sdists are text, which real ones pack 10:1
 _BOMB_SIZE = 256 << 20
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+_DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    *(ValueError, NotImplementedError, RuntimeError),
+    OverflowError,  # a time beyond the machine's
+)
+_OF_THE_NAMES = frozenset(  # a disk says so of a member's name; None is said by bz2 and gzip, of damaged bytes
+    (
+        *(None, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.EINVAL),
+        *(errno.EILSEQ, errno.ELOOP, errno.ENOENT),
+    )
+)
 
 
 def sdist_source(artifact: Artifact, archive: Path) -> Source:
@@ -43,7 +55,8 @@ def unpack_sdist(archive: Path, filename: str, folder: Path) -> int:
     """Put the contents of an sdist's one top folder into `folder`; the time of its newest member, in Unix seconds.
 
     Raises LockError for a damaged archive, and for one with members that leave the folder, links that do or that other
-    members go through, devices, or no single top folder. Nothing of such an archive is written outside of `folder`.
+    members go through, devices, names that the disk refuses, or no single top folder. Nothing of such an archive is
+    written outside of `folder`. Raises OSError where the disk says no for another reason.
     """
     inner = folder.with_name(f"{folder.name}.unpacked")
     inner.mkdir()
@@ -51,8 +64,14 @@ def unpack_sdist(archive: Path, filename: str, folder: Path) -> int:
         newest = _unpack_zip(archive, inner) if filename.endswith(".zip") else _unpack_tar(archive, inner)
     except _RefusedError as error:
         _refuse(filename, str(error))
+    except KeyError as error:  # a hard link to nothing
+        _refuse(filename, f"it can't be unpacked ({error.args[0]})")
     except _DAMAGED as error:
         _refuse(filename, f"it can't be unpacked ({error})")
+    except OSError as error:
+        if error.errno not in _OF_THE_NAMES:
+            raise
+        _refuse(filename, f"it can't be unpacked ({error.strerror or error})")
     tops = sorted(path.name for path in inner.iterdir())
     top = inner / tops[0] if tops else inner
     if len(tops) != 1 or top.is_symlink() or not top.is_dir():

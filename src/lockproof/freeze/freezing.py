@@ -114,7 +114,7 @@ class _Search:
     dist: Installed
     tiers: Sequence[Sequence[IndexFile]] = ()
     listed: Sequence[IndexFile] = ()
-    matching: list[IndexFile] = field(default_factory=list)
+    matching: list[ProvenFile] = field(default_factory=list)
     failures: list[tuple[IndexFile, LockproofError]] = field(default_factory=list)
     closest: tuple[IndexFile, tuple[Change, ...]] | None = None
 
@@ -129,16 +129,12 @@ class _Search:
             return
         changes = differences(self.dist, entry.manifest, found.layout, python)
         if not changes:
-            self.matching.append(file)
+            self.matching.append(_proven(file, entry))
         elif self.closest is None or len(changes) < len(self.closest[1]):
             self.closest = (file, changes)
 
     def proven(self) -> Proven:
-        files = tuple(
-            ProvenFile(filename=f.filename, url=without_secrets(f.url), sha256=str(f.sha256), size=f.size)
-            for f in self.matching
-        )
-        return Proven(name=self.dist.name, version=_pinned(self.dist.version), files=files)
+        return Proven(name=self.dist.name, version=_pinned(self.dist.version), files=tuple(self.matching))
 
     def unproven(self) -> Unproven:
         dist = self.dist
@@ -176,6 +172,15 @@ class _Search:
         other = any(change.path == f"{self.dist.folder}/WHEEL" for change in changes)
         built = "; its WHEEL file is another, so it was built here or came from elsewhere" if other else ""
         return f"{count} not as in {file.filename}, {only}{built}"
+
+
+def _proven(file: IndexFile, entry: StoreEntry) -> ProvenFile:
+    """A candidate that is what is installed; its size is that of the bytes, whatever the index says."""
+    try:
+        size = entry.archive.stat().st_size
+    except OSError:  # the store is used without its archives too
+        size = None
+    return ProvenFile(filename=file.filename, url=without_secrets(file.url), sha256=str(file.sha256), size=size)
 
 
 def _pinned(version: str) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Login = tuple[str, str]
 """User and password."""
 
+_Site = tuple[str, str, int | None]
+"""Scheme, host, and port unless it is the scheme's own."""
+
 
 class Credentials:
     """What may be sent to which host; `urls` are the configured ones, whose credentials hold for their hosts.
@@ -31,7 +34,7 @@ class Credentials:
     def __init__(self, urls: Iterable[str], provider: str) -> None:
         self._urls = [urlsplit(url) for url in urls if "@" in url and is_url(url)]
         self._provider = provider
-        self._from_keyring: dict[tuple[str, str], Login | None] = {}
+        self._from_keyring: dict[tuple[_Site, str], Login | None] = {}
         self._lock = threading.Lock()
 
     def known(self, url: str) -> Login | None:
@@ -45,7 +48,7 @@ class Credentials:
         if near and near[1] and (own is None or own[0] == near[0]):
             return near
         user = (own or near or ("", ""))[0]
-        remembered = self._from_keyring.get((_site(url), user))
+        remembered = self._from_keyring.get((_site(urlsplit(url)), user))
         return remembered or _from_netrc(urlsplit(url).hostname or "") or own or near
 
     def from_keyring(self, url: str) -> Login | None:
@@ -53,27 +56,32 @@ class Credentials:
         if self._provider == "disabled":
             return None
         near = _login_of(urlsplit(url)) or self._configured(url) or ("", "")
-        key = (_site(url), near[0])
+        key = (_site(urlsplit(url)), near[0])
         with self._lock:
             if key not in self._from_keyring:
                 self._from_keyring[key] = self._ask_keyring(url, near[0] or None)
             return self._from_keyring[key]
 
     def _configured(self, url: str) -> Login | None:
-        """The login of the configured URL on the same host that shares the longest path with `url`."""
+        """The login of the configured URL that may go to the same host and shares the longest path with `url`."""
         asked = urlsplit(url)
-        same_host = [parts for parts in self._urls if _address(parts) == _address(asked)]
-        if not same_host:
+        of_site = self._configured_for(asked)
+        if not of_site:
             return None
-        return _login_of(max(same_host, key=lambda parts: _shared_folders(parts.path, asked.path)))
+        return _login_of(max(of_site, key=lambda parts: _shared_folders(parts.path, asked.path)))
+
+    def _configured_for(self, asked: SplitResult) -> list[SplitResult]:
+        """The configured URLs of the same host and port whose login may go there: one of https never to http."""
+        scheme, *place = _site(asked)
+        sites = ((parts, _site(parts)) for parts in self._urls)
+        return [parts for parts, site in sites if list(site[1:]) == place and (site[0] == scheme or scheme == "https")]
 
     def _ask_keyring(self, url: str, user: str | None) -> Login | None:
         provider = self._keyring()
         if provider is None:
             return None
         asked = urlsplit(url)
-        indexes = [parts for parts in self._urls if _address(parts) == _address(asked)]
-        services = [parts._replace(netloc=_address(parts)).geturl() for parts in indexes]
+        services = [parts._replace(netloc=_address(parts)).geturl() for parts in self._configured_for(asked)]
         for service in dict.fromkeys([*services, url, _address(asked)]):
             try:
                 login = provider.get_auth_info(service, user)
@@ -112,8 +120,9 @@ def _address(parts: SplitResult) -> str:
     return parts.netloc.rpartition("@")[2].lower()
 
 
-def _site(url: str) -> str:
-    return _address(urlsplit(url))
+def _site(parts: SplitResult) -> _Site:
+    default = 443 if parts.scheme == "https" else 80
+    return parts.scheme, parts.hostname or "", None if parts.port == default else parts.port
 
 
 def _from_netrc(host: str) -> Login | None:

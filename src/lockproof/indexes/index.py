@@ -31,7 +31,7 @@ from lockproof.indexes.simpleapi import (
     hash_in,
     is_file_of,
 )
-from lockproof.indexes.urls import path_of, redact, without_login
+from lockproof.indexes.urls import is_url, path_of, redact, without_login
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -44,6 +44,7 @@ Pin = tuple[str, str]
 _ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _THREADS = 8
+_UNREADABLE = (ValueError, zlib.error, EOFError, RecursionError, LookupError)  # also of unpackers, parsers and charsets
 
 
 class _UntrustedError(ValueError):
@@ -182,7 +183,7 @@ class Index:
         try:
             self._check_trust(url)
             return self.session.persist(functools.partial(self._read_page, url))
-        except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
+        except (OSError, http.client.HTTPException, *_UNREADABLE) as error:
             raise _cannot_ask(location, error) from error
 
     def _read_page(self, url: str) -> tuple[IndexFile, ...]:
@@ -197,8 +198,10 @@ class Index:
             content = gzip.decompress(content)
         page = without_login(reply.url)  # the files' URLs shall not spread a password
         if reply.headers.get_content_type() == JSON_TYPE:
-            return files_of_json(content, page)
-        return files_of_html(content, reply.headers.get_content_charset("utf-8"), page)
+            files = files_of_json(content, page)
+        else:
+            files = files_of_html(content, reply.headers.get_content_charset("utf-8"), page)
+        return tuple(file for file in files if is_url(file.url))  # a server names no files of this machine
 
     def _check_trust(self, url: str) -> None:
         """As pip: an index is believed over https, on this machine, or where the user trusts the host."""
@@ -228,7 +231,7 @@ def _files_of_html(path: Path) -> tuple[IndexFile, ...]:
         return files_of_html(path.read_bytes(), "utf-8", path.as_uri())
     except (FileNotFoundError, NotADirectoryError):
         return ()
-    except OSError as error:
+    except (OSError, *_UNREADABLE) as error:
         raise _cannot_ask(str(path), error) from error
 
 
@@ -239,7 +242,7 @@ def _with_hash(file: IndexFile) -> IndexFile:
     path = path_of(file.url)
     try:
         return replace(file, sha256=file.sha256 or _hash_of(path), size=path.stat().st_size)
-    except OSError:
+    except (OSError, ValueError):  # the latter for a path that no file can have
         return file
 
 
@@ -262,7 +265,7 @@ def _remedy(error: Exception) -> str:
         return "Give credentials in the index's URL, in netrc or in a keyring."
     if isinstance(error, _UntrustedError):
         return "Use https, or name the host under pip's trusted-host."
-    if isinstance(error, ValueError):
+    if isinstance(error, _UNREADABLE):
         return "Check that the URL is a simple index (PEP 503 or PEP 691)."
     return "Check the network, pip's proxy and certificates, or take the index out of pip's configuration."
 

@@ -160,17 +160,24 @@ def _read_pip_file(file: Path) -> dict[str, dict[str, _Setting]]:
         parser.read_string(file.read_text(encoding="utf-8"), str(file))
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except configparser.ParsingError as error:  # its text quotes lines, which may hold passwords
+        line: object = getattr(error, "lineno", None) or error.errors[0][0]
+        raise _unreadable(f"{file}:{line}", "the line is no [section] and no setting of one") from None
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise UsageError(
-            "pip's configuration can't be read",
-            where=str(file),
-            why=str(error),
-            remedy="Correct the file, or set PIP_CONFIG_FILE to another one.",
-        ) from error
+        raise _unreadable(str(file), str(error)) from error
     return {
         section: {_option_name(key): _Setting(value=value, where=str(file)) for key, value in parser.items(section)}
         for section in parser.sections()
     }
+
+
+def _unreadable(where: str, why: str) -> UsageError:
+    return UsageError(
+        "pip's configuration can't be read",
+        where=where,
+        why=why,
+        remedy="Correct the file, or set PIP_CONFIG_FILE to another one.",
+    )
 
 
 def _option_name(text: str) -> str:

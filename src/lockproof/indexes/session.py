@@ -109,17 +109,21 @@ class Session:
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Reply]:
         """The answer to a GET of `url`, whatever its status; its body must be read before the block ends.
 
-        Follows redirects; credentials go only to the host that they are for. Raises OSError, which is
-        CannotConnectError where there is no connection (OfflineError where none is allowed), or
-        http.client.HTTPException; UnavailableError for a
-        proxy or certificate file that can't be used.
+        Follows redirects; credentials go only to the host that they are for, and none to plain http once a redirect
+        has led there from https. Raises OSError, which is CannotConnectError where there is no connection (OfflineError
+        where none is allowed), or http.client.HTTPException; UnavailableError for a proxy or certificate file that
+        can't be used.
         """
+        was_secret = False
         for _ in range(_MOST_REDIRECTS + 1):
             if not is_url(url):
                 raise http.client.InvalidURL(f"not an http URL: {redact(url)}")
             if self._config.offline:  # before anything else: looking for a proxy may ask a name server
                 raise OfflineError(_place(urlsplit(url)))
-            exchange = self._authorised(url, headers or {})
+            is_secret = urlsplit(url).scheme == "https"
+            was_secret = was_secret or is_secret
+            may_login = is_secret or not was_secret
+            exchange = self._authorised(url, headers or {}) if may_login else self._request(url, headers or {}, None)
             try:
                 response = exchange.response
                 location = response.headers.get("Location")

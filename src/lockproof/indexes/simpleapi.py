@@ -45,7 +45,7 @@ def files_of_json(content: bytes, url: str) -> tuple[IndexFile, ...]:
                 filename=str(entry["filename"]),
                 url=urljoin(url, str(entry["url"])),
                 sha256=_known_hash(hashes.get("sha256") if isinstance(hashes, dict) else None),
-                size=size if isinstance(size, int) else None,
+                size=size if type(size) is int and size >= 0 else None,
                 yanked=bool(entry.get("yanked")),
             )
         )
