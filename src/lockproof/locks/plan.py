@@ -198,10 +198,9 @@ def _narrowed(
 
 def _artifact(lock: Lock, index: int, file: PackageWheel | PackageSdist) -> Artifact | _Refusal:
     parts, sha256 = wheel_name(file.filename) or sdist_name(file.filename), sha256_of(file.hashes)
-    what = f"{file.filename} can't be used"
+    what, package = f"{file.filename} can't be used", lock.pylock.packages[index]
     if parts is None or sha256 is None:
         return _Refusal(index=index, what=what, why="it has no valid name or no sha256", remedy=_AGAIN)
-    package = lock.pylock.packages[index]
     if parts.name != package.name or not _is_version(parts.version, package.version):
         why = f"it is no file of {package.name} {package.version or ''}".rstrip()
         return _Refusal(index=index, what=what, why=why, remedy=_AGAIN)
