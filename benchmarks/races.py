@@ -115,14 +115,14 @@ def empty_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: Ca
     """Nothing is cached, and the wheels come from an index on this machine."""
     lanes = {name: lane for name, lane in _lanes(stage).items() if name in (OURS, RAW)}
     times: dict[str, list[Time]] = {name: [] for name in lanes}
-    with loopback_index(stage) as url:
+    with loopback_index(stage) as url, tempfile.TemporaryDirectory(dir=stage.folder, prefix="empty-") as held:
         env = _asking_only(url, stage.environment(executables))
         for number in range(rounds):
             for name in _rotated(lanes, number):
-                with tempfile.TemporaryDirectory(dir=stage.folder, prefix="empty-") as held:
-                    caches = {"LOCKPROOF_STORE": f"{held}/store", "UV_CACHE_DIR": f"{held}/uv"}
-                    project = write_project(stage, Path(held, "project"))
-                    times[name].append(timed(lanes[name].first, cwd=project, env={**env, **caches}))
+                own = Path(held, f"{number}-{name.replace(' ', '-')}")
+                project = write_project(stage, own / "project")
+                caches = {"LOCKPROOF_STORE": f"{own}/store", "UV_CACHE_DIR": f"{own}/uv"}
+                times[name].append(timed(lanes[name].first, cwd=project, env={**env, **caches}))
                 tell(f"round {number + 1}: {name}, nothing cached: {times[name][-1]}")
     return [
         Race(
