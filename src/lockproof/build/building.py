@@ -10,7 +10,6 @@ What is built is held to `lockproof.builds.json` beside the lock (see `keptfile`
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import threading
@@ -25,6 +24,7 @@ from lockproof.build.keptbuilds import BuildKey, KeptBuild, compare_builds, requ
 from lockproof.build.sdists import sdist_source
 from lockproof.digests import digest_of_lines, is_sha256, sha256_hex
 from lockproof.errors import LockError, LockproofError, UnavailableError
+from lockproof.locks.caches import kept
 from lockproof.proof.prediction import landing_facts
 from lockproof.pythons.layout import layout_for
 
@@ -232,11 +232,7 @@ class _Record:
 
     def read(self) -> StoreEntry | None:
         """The wheel's entry; None where there is none, or it isn't a wheel of that name any more."""
-        try:
-            content: object = json.loads(self._path.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return None
-        match content:
+        match kept(self._path):
             case {"schema": schema, "filename": str(filename), "sha256": str(sha256)}:
                 if schema != _SCHEMA or not is_sha256(sha256):
                     return None

@@ -19,7 +19,7 @@ from lockproof.errors import LockError, UnavailableError
 from lockproof.pythons.knownfiles import KnownFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Without the monitor of files that a repository's configuration may name: a program, which git would run.
 _GIT = ("git", "-c", "core.fsmonitor=false")
@@ -103,18 +103,23 @@ class _NoGitError(Exception):
     """Why git can't list the files."""
 
 
+def _git(argv: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Ask git. Hooks set variables that name another repository; and nothing here may write to the index."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return subprocess.run(
+        argv,
+        cwd=folder,
+        env={**environment, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+
+
 def git_state(folder: Path) -> str:
     """What git says of the commit and its tags, from which backends make a version; empty where it says nothing."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(
-            _DESCRIPTION,
-            cwd=folder,
-            env={**environment, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-        )
+        done = _git(_DESCRIPTION, folder)
     except OSError:
         return ""
     return done.stdout.decode("utf-8", "replace").strip()
@@ -131,17 +136,8 @@ def _listed_root(root: Path) -> list[str]:
 
 def _listed(folder: Path, prefix: str) -> Iterator[str]:
     """What git lists below a folder, a path each, repositories inside it as well."""
-    # Hooks set variables that name another repository; and nothing here may write to the index.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(
-            _LISTING,
-            cwd=folder,
-            env={**environment, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-        )
+        done = _git(_LISTING, folder)
     except OSError as error:
         raise _NoGitError(f"git can't be run ({error.strerror})") from error
     if done.returncode:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.build.builds import write_record
 from lockproof.locks import wheel_name
 from lockproof.locks.artifacts import Artifact
+from lockproof.locks.caches import kept
 
 if TYPE_CHECKING:
     from lockproof.wheels.store import Store, StoreEntry
@@ -28,11 +28,7 @@ class KeptWheels:
         """The wheel of a key, if the store still has it and all the folders that it names are there."""
         if self._anew and key not in self._written:
             return None
-        try:
-            said: object = json.loads(self._record(key).read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return None
-        match said:
+        match kept(self._record(key)):
             case {"filename": str(filename), "sha256": str(sha256)}:
                 artifact = wheel_artifact(filename, sha256, self._where)
                 entry = self._store.entry(artifact) if artifact else None

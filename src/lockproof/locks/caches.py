@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockproof.pythons.knownfiles import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def kept(path: Path) -> object:
@@ -20,17 +22,4 @@ def kept(path: Path) -> object:
 
 def keep(path: Path, content: object) -> None:
     """Write the file so that a reader sees all of it or nothing. A cache that can't be written costs only time."""
-    with contextlib.suppress(OSError):
-        _write_whole(path, json.dumps(content))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomically(path, json.dumps(content).encode())

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.digests import sha256_hex
+from lockproof.locks.caches import keep, kept
 from lockproof.proof.closure import check_closure, metadata_path, read_needs
 from lockproof.proof.fingerprint import Finding
-from lockproof.pythons.knownfiles import write_atomically
 from lockproof.pythons.platforms import marker_environment, parse_python
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ class Dependencies:
         wheels = sorted(entry.manifest.sha256 for entry in job.entries)
         extras = [(job.project.name, extra) for extra in sorted(cell.extras)] if job.project else []
         question = json.dumps([_SCHEMA, job.plan.selector, environment, wheels, extras], sort_keys=True)
-        kept = self._folder / f"{sha256_hex(question.encode())}.json"
-        findings = _read(kept)
+        answered = self._folder / f"{sha256_hex(question.encode())}.json"
+        findings = _read(answered)
         if findings is None:
             texts = {name: str(value) for name, value in environment.items()}
             findings = check_closure(map(self.needs_of, job.entries), texts, extras)
-            write_atomically(kept, json.dumps(findings).encode())
+            keep(answered, findings)
         if not findings:
             return job
         predicted = replace(job.predicted, findings=(*job.predicted.findings, *findings))
@@ -72,10 +72,7 @@ def _metadata(entry: StoreEntry) -> bytes:
 
 
 def _read(path: Path) -> Sequence[Finding] | None:
-    try:
-        rows: object = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
+    rows = kept(path)
     findings = []
     for row in rows if isinstance(rows, list) else [None]:
         match row:
