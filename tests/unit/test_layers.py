@@ -24,7 +24,8 @@ PURE = [
     "build.buildsystem", "proof.fingerprint", "wheels.startup", "wheels.launchers", "wheels.manifest",
     "wheels.entryfiles", "proof.prediction", "proof.closure", "proof.readtree", "proof.ownership",
     "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.compare", "running.outcomes",
-    "relocking.relock",
+    "relocking.relock", "attestation.__init__", "attestation.envelope", "attestation.statement",
+    "attestation.holding",
 ]  # fmt: skip
 EDGES = [
     "proof.reader", "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
@@ -40,7 +41,8 @@ EDGES = [
     "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.targets", "reporters.__init__",
     "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
     "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
-    "commands.output", "commands.run", "commands.locks", "commands.looks", "commands.__init__", "cli", "__main__",
+    "commands.output", "commands.run", "commands.locks", "commands.looks",
+    "attestation.keys", "commands.attest", "commands.__init__", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}
