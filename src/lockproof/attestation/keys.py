@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockproof.attestation.envelope import PAYLOAD_TYPE, Envelope
+from lockproof.attestation.envelope import PAYLOAD_TYPE, Envelope, parse_envelopes
+from lockproof.attestation.statement import parse_statement
 from lockproof.errors import UnavailableError, UntrustedError, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
     from securesystemslib.signer import CryptoSigner, SSlibKey
+
+    from lockproof.attestation.statement import Statement
 
 PASSPHRASE = "LOCKPROOF_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable
 _LARGEST = 64 * 1024  # bytes of a key's file
@@ -132,14 +135,14 @@ def check_signature(envelope: Envelope, key: SSlibKey, where: str) -> bytes:
     none, UsageError where what was signed is no in-toto document.
     """
     from securesystemslib.dsse import Envelope as Dsse
-    from securesystemslib.exceptions import VerificationError
+    from securesystemslib.exceptions import UnverifiedSignatureError
     from securesystemslib.signer import Signature
 
     signed = Dsse(envelope.payload, envelope.payload_type, {}).pae()
     for signature in envelope.signatures:
         try:  # under the key's own id: the envelope's is a hint (DSSE), and `Envelope.verify` would insist on it
             key.verify_signature(Signature(key.keyid, signature.hex()), signed)
-        except VerificationError:
+        except UnverifiedSignatureError:
             continue
         if envelope.payload_type != PAYLOAD_TYPE:
             raise UsageError(
@@ -154,6 +157,15 @@ def check_signature(envelope: Envelope, key: SSlibKey, where: str) -> bytes:
         "this attestation is not signed with the key", where=where, why=why,
         remedy="nothing that it says is believed: get it anew from whom you have the key",
     )  # fmt: skip
+
+
+def read_statements(text: str, key: SSlibKey, where: str) -> list[Statement]:
+    """The statements of a file of envelopes, each of which the key has signed as it stands.
+
+    Raises UntrustedError for a forgery, UsageError for what no tool has written so; both name the file as `where`.
+    """
+    payloads = [check_signature(envelope, key, where) for envelope in parse_envelopes(text, where)]
+    return [parse_statement(payload, where) for payload in payloads]
 
 
 def _read(path: Path, named: str) -> bytes:

@@ -6,17 +6,17 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from lockproof.attestation.envelope import not_an_attestation, parse_envelopes
+from lockproof.attestation.envelope import not_an_attestation
 from lockproof.attestation.holding import against_cell, hold, nearest, together
 from lockproof.attestation.keys import (
     PASSPHRASE,
-    check_signature,
     load_public_key,
     load_signer,
+    read_statements,
     require_library,
     sign,
 )
-from lockproof.attestation.statement import parse_statement, statement_bytes, statement_of
+from lockproof.attestation.statement import statement_bytes, statement_of
 from lockproof.commands.looks import VERDICT_EXIT, one_cell, proof_to_json
 from lockproof.commands.output import print_json, progress
 from lockproof.errors import UsageError
@@ -115,8 +115,7 @@ def verify_attestation(options: argparse.Namespace, project: Project) -> int:
         )  # fmt: skip
     key = load_public_key(project.places.folder / options.key, options.key)
     named = options.attestation
-    envelopes = parse_envelopes(_read(project.places.folder / named, named), named)
-    statements = [parse_statement(check_signature(envelope, key, named), named) for envelope in envelopes]
+    statements = read_statements(_read(project.places.folder / named, named), key, named)
     job = None
     if options.cell:
         with progress(options) as listener:
