@@ -225,6 +225,10 @@ USAGE = {
     "attest with a key that isn't there": (["attest", "--key", "nowhere"], "nowhere"),
     "attest with a public key": (["attest", "--key", "{public}"], "no private key"),
     "attest of two targets": (["attest", "a", "b", "--cell", "{cell}", "--key", "{private}"], "one TARGET"),
+    "attest of what was not made": (
+        ["attest", "--matrix", "more.yaml", "--key", "{private}"],
+        "has no environment here",
+    ),
     "verify without a key": (["verify", ".", "--attestation", "f"], "--key"),
     "verify with a private key": (["verify", ".", "--attestation", "f", "--key", "{private}"], "private key"),
     "verify of nothing": (["verify", ".", "--attestation", "nowhere", "--key", "{public}"], "nowhere"),
@@ -236,6 +240,8 @@ USAGE = {
 def test_usage_errors_say_what_to_do(signed: Signed, case: str) -> None:
     arguments, part = USAGE[case]
     names = {"public": signed.public, "private": signed.private, "cell": signed.cells[0]}
+    matrix = json.loads((signed.first.folder / "matrix.yaml").read_text())
+    signed.first.write("more.yaml", json.dumps({**matrix, "platform": ["macos-arm64"]}))
     ended = signed.first(*(argument.format_map(names) for argument in arguments))
     assert (ended.code, ended.out) == (2, "")
     assert part in ended.err

@@ -8,7 +8,7 @@ import pytest
 
 from lockproof.attestation.holding import against_cell, hold, nearest, together
 from lockproof.proof.compare import prove
-from lockproof.proof.fingerprint import FileFact, Finding, Fingerprint
+from lockproof.proof.fingerprint import EDITABLE, FileFact, Finding, Fingerprint
 from support.attesting import ABOUT, environment, statement
 
 CORE = "site/demo/core.py"
@@ -64,6 +64,20 @@ def test_what_differs_is_named(observed: Fingerprint, verdict: str, layer: str, 
     proof = hold(statement(), observed)
     assert (proof.verdict, proof.layer) == (verdict, layer)
     assert sorted((finding.code, finding.path) for finding in proof.findings) == found
+
+
+PROJECT = {"project": f"sha256:{'d' * 64}"}
+
+
+def test_the_project_is_proven_by_its_wheel_and_unproven_where_it_is_editable() -> None:
+    attested = statement().attested
+    installed = replace(attested, layers={**attested.layers, **PROJECT})
+    editable = replace(installed, findings=(Finding(EDITABLE, "demo", "is editable", "note"),))
+    assert hold(replace(statement(), attested=installed), SAME).verdict == "match"
+    assert hold(replace(statement(), attested=editable), SAME).verdict == "unproven"
+    assert hold(replace(statement(), attested=editable), replace(SAME, layers={**SAME.layers, **PROJECT})).verdict == (
+        "match"
+    )
 
 
 def test_a_cell_and_its_lock_must_be_those_attested() -> None:

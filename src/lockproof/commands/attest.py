@@ -57,7 +57,7 @@ def attest(options: argparse.Namespace, project: Project) -> int:
         if proof.verdict == "match":
             envelope = sign(statement_bytes(statement_of(proof, about(job, project.lock))), signer)
             lines.append(json.dumps(envelope, separators=(",", ":")) + "\n")
-            told.append(attested_text(target, job.cell.id, signer.public_key.keyid))
+            told.append(attested_text(job.cell.id, f"sha256:{project.lock.sha256}", signer.public_key.keyid))
         else:
             sys.stderr.write(proof_text(target, job.cell.id, proof, verbose=options.verbose))
     if any(codes):
@@ -72,13 +72,21 @@ def _chosen(options: argparse.Namespace, project: Project) -> tuple[Sequence[Cel
     """The cells, and the environment of each: one that is named with its cell, or those that `run` makes."""
     if options.cell is None:
         cells = project.select(options.what)
-        return cells, [str(project.workspace.environment(cell.id)) for cell in cells]
+        return cells, [_own(cell, project) for cell in cells]
     if len(options.what) > 1:
         raise UsageError(
             "--cell says what one environment should be", remedy="name one TARGET, or cells without --cell"
         )
     cell = one_cell(options.cell, project)
-    return [cell], options.what or [str(project.workspace.environment(cell.id))]
+    return [cell], options.what or [_own(cell, project)]
+
+
+def _own(cell: Cell, project: Project) -> str:
+    """The environment that `run` makes of a cell; UsageError where there is none yet."""
+    folder = project.workspace.environment(cell.id)
+    if not folder.is_dir():
+        raise UsageError(f"{cell.id} has no environment here", remedy=f"make it with: lockproof run {cell.id}")
+    return str(folder)
 
 
 def _passphrase(options: argparse.Namespace, project: Project) -> bytes | None:
@@ -86,7 +94,10 @@ def _passphrase(options: argparse.Namespace, project: Project) -> bytes | None:
     if given is None and sys.stdin is not None and sys.stdin.isatty():
         from getpass import getpass  # only for a key that has one
 
-        given = getpass(f"Passphrase of {options.key}: ")
+        try:
+            given = getpass(f"Passphrase of {options.key}: ")
+        except EOFError:
+            return None
     return None if given is None else given.encode()
 
 
@@ -129,13 +140,13 @@ def verify_attestation(options: argparse.Namespace, project: Project) -> int:
         statement = nearest(statements, observed, job.cell.id)
         misfits = against_cell(statement, job.predicted, about(job, project.lock))
         proof = together([hold(statement, observed), prove(job.predicted, observed)], misfits)
-        against = f"{named} and {job.cell.id}"
+        against = f"{named} (with {job.cell.id})"
     if options.json:
         print_json({**proof_to_json(proof, options.target, against), "attestation": _summary(statement, key.keyid)})
     else:
         sys.stdout.write(proof_text(options.target, against, proof, verbose=options.verbose))
         if not options.quiet:
-            sys.stdout.write(attested_text("", statement.about["cell"], key.keyid, statement.about["lock"]))
+            sys.stdout.write("  " + attested_text(statement.about["cell"], statement.about["lock"], key.keyid))
     return VERDICT_EXIT[proof.verdict]
 
 

@@ -64,10 +64,9 @@ def proof_text(target: str, against: str, proof: Proof, *, verbose: bool) -> str
     return "".join([f"{printable(sentence)}\n", *_finding_lines(proof.findings, verbose=verbose)])
 
 
-def attested_text(target: str, cell: str, keyid: str, lock: str = "") -> str:
-    """What was signed, or whose word it is."""
-    head = f"attested: {target} as {cell}" if target else f"  attested as {cell}, lock {lock}"
-    return f"{printable(head)}, signed with key {printable(keyid)}\n"
+def attested_text(cell: str, lock: str, keyid: str) -> str:
+    """What an attestation is of, and whose word it is."""
+    return f"attestation of {printable(cell)}, lock {printable(lock)}, signed with key {printable(keyid)}\n"
 
 
 def _finding_lines(findings: Iterable[Finding], *, verbose: bool) -> list[str]:
