@@ -63,7 +63,7 @@ def statement_of(proof: Proof, about: Mapping[str, str]) -> Statement:
     if proof.verdict != "match":
         raise ValueError(f"the verdict is {proof.verdict}: there is nothing to attest")
     attested = Fingerprint(
-        layers=dict(proof.observed.layers),
+        layers={layer: proof.observed.layers[layer] for layer in LAYERS if layer in proof.observed.layers},
         distributions=proof.observed.distributions,
         files={},
         interpreter=dict(proof.observed.interpreter),
