@@ -85,7 +85,7 @@ def test_a_cell_and_its_lock_must_be_those_attested() -> None:
     about = {**ABOUT, "cell": "3.11.7-linux-x86_64", "python": "3.11.7", "lock": f"sha256:{'d' * 64}"}
     assert [finding.path for finding in against_cell(statement(), environment(), about)] == ["cell", "python", "lock"]
     (found,) = against_cell(statement(), environment(artifact=("other.whl", "b" * 64)), ABOUT)
-    assert (found.path, found.level) == ("artifacts", "mismatch")
+    assert (found.path, found.level) == ("demo", "mismatch")
 
 
 def test_of_several_statements_the_nearest_is_taken() -> None:

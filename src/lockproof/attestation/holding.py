@@ -56,17 +56,21 @@ def _differences(attested: Fingerprint, observed: Fingerprint) -> list[Finding]:
 
 
 def against_cell(statement: Statement, predicted: Fingerprint, about: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Where a statement is not of the cell that `about` and its prediction describe."""
+    """Where a statement is not of the cell that `about` and its prediction describe.
+
+    That the files are the predicted ones is for a proof of the environment to say; which wheels they came from, only
+    the two documents can.
+    """
     findings = [
         Finding(ATTESTED, key, f"the attestation is of {key} {statement.about[key]}, not of {about[key]}")
         for key in ("cell", "python", "platform", "lock")
         if statement.about[key] != about[key]
     ]
-    layers = statement.attested.layers
+    wheels = {(dist.name, dist.version, dist.artifact) for dist in statement.attested.distributions}
     return tuple(findings) + tuple(
-        Finding(ATTESTED, layer, f"the {layer} layer is attested as {layers.get(layer)}, the lock says {digest}")
-        for layer, digest in predicted.layers.items()
-        if layers.get(layer) != digest
+        Finding(ATTESTED, dist.name, f"{dist.name} {dist.version}: what was attested is not the artifact of the lock")
+        for dist in predicted.distributions
+        if (dist.name, dist.version, dist.artifact) not in wheels
     )
 
 
