@@ -22,7 +22,7 @@ PURE = [
     "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers", "locks.poetry",
     "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock", "locks.uvexport", "locks.plan",
     "build.buildsystem", "proof.fingerprint", "wheels.startup", "wheels.launchers", "wheels.manifest",
-    "wheels.entryfiles", "proof.prediction", "proof.closure", "proof.readtree", "proof.ownership",
+    "wheels.entryfiles", "proof.prediction", "proof.closure", "proof.readtree", "proof.ownership", "proof.seeds",
     "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.compare", "running.outcomes",
     "relocking.relock",
 ]  # fmt: skip
