@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockproof.proof.fingerprint import LAYERS, describe
+from lockproof.proof.fingerprint import LAYERS, REPORTED, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from lockproof.proof.compare import Comparison, FileDifference, Proof
     from lockproof.proof.fingerprint import Finding, Fingerprint
 
-_FIRST = ("interpreter", "interpreter-home", "pyvenv-version", "startup", "distribution", "unowned")
+_FIRST = (
+    "interpreter",
+    "interpreter-file",
+    "platform",
+    "interpreter-home",
+    "pyvenv-version",
+    "startup",
+    "distribution",
+    "unowned",
+)
 _SHOWN = 20  # findings or files a list shows before it says how many more there are
 
 
@@ -51,7 +60,8 @@ def fingerprint_text(target: str, fingerprint: Fingerprint) -> str:
 
 
 def _layer_lines(fingerprint: Fingerprint) -> list[str]:
-    return [f"  {layer:<11}  {fingerprint.layers[layer]}\n" for layer in LAYERS if layer in fingerprint.layers]
+    told = [layer for layer in (*LAYERS, *REPORTED) if layer in fingerprint.layers]
+    return [f"  {layer:<11}  {fingerprint.layers[layer]}\n" for layer in told]
 
 
 def proof_text(target: str, against: str, proof: Proof, *, verbose: bool) -> str:

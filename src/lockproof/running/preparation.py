@@ -189,6 +189,8 @@ def make_job(
         landings=landings,
         locked={a.name: (a.locked.filename, a.locked.sha256) for a in plan.artifacts},
     )
+    if interpreter:
+        predicted = interpreter.told_by(predicted)
     return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
 
 
