@@ -59,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     expected = verify.add_mutually_exclusive_group()
     expected.add_argument("--cell", metavar="ID", help="what the lock says for this cell of the matrix")
     expected.add_argument("--expect", metavar="FILE", help="what this saved fingerprint says")
+    verify.add_argument("--policy", metavar="FILE", help="what this file tolerates (default: the cell's policy)")
     verify.add_argument("--json", action="store_true", help="the proof as JSON")
     compare = command("compare", "How do environments differ, and what does it mean?")
     compare.add_argument("targets", metavar="TARGET", nargs="+", help="two or more: folders or saved fingerprints")

@@ -17,14 +17,16 @@ ROOT = Path(lockproof.__file__).parent
 PURE = [
     "__init__", "cells.__init__", "pythons.__init__", "relocking.__init__", "indexes.__init__", "wheels.__init__",
     "build.__init__", "proof.__init__", "freeze.__init__", "environments.__init__", "running.__init__", "errors",
-    "digests", "pythons.layout", "pythons.buildrows", "cells.trees", "cells.shapes", "cells.sources",
-    "pythons.platforms", "cells.buildkeys", "cells.posargs", "cells.matrix", "cells.config", "locks.artifacts", "locks.__init__",
+    "digests", "pythons.layout", "cells.trees", "cells.shapes", "cells.sources", "pythons.platforms",
+    "pythons.buildrows", "cells.policykeys",
+    "cells.buildkeys", "cells.posargs", "cells.matrix", "cells.config", "locks.artifacts", "locks.__init__",
     "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers", "locks.poetry",
     "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock", "locks.uvexport", "locks.plan",
     "build.buildsystem", "proof.fingerprint", "wheels.startup", "wheels.launchers", "wheels.manifest",
     "wheels.entryfiles", "proof.prediction", "proof.closure", "proof.readtree", "proof.ownership", "proof.seeds",
-    "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.pythonfacts", "proof.compare",
-    "running.outcomes", "relocking.relock",
+    "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.pythonfacts",
+    "proof.compare", "proof.policy", "running.outcomes",
+    "relocking.relock",
 ]  # fmt: skip
 EDGES = [
     "proof.reader", "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from lockproof.cells.policykeys import STRICT
 from lockproof.commands.output import print_json, progress
 from lockproof.errors import LockproofError, UsageError
 from lockproof.proof.fingerprint import finding_to_json, to_json
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
+    from lockproof.cells.policykeys import Policy
     from lockproof.project import Project
     from lockproof.proof.compare import Comparison, Proof
 
@@ -97,13 +99,14 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
 def verify(options: argparse.Namespace, project: Project) -> int:
     """`lockproof verify`."""
     from lockproof.proof.compare import prove
+    from lockproof.proof.policy import apply
     from lockproof.running.preparation import with_project
 
     if options.cell and options.expect and options.cell == project.environ.get("LOCKPROOF_CELL"):
         options.cell = None  # what a run says to its commands gives way to what the command line says
     if bool(options.cell) == bool(options.expect):
         raise UsageError("verify needs to know against what", remedy="give --cell ID or --expect FILE")
-    job = None
+    policy, job = _policy(options, project), None
     if options.expect:
         expected, interpreter, against = read_target(options.expect, project), None, options.expect
     else:
@@ -116,11 +119,21 @@ def verify(options: argparse.Namespace, project: Project) -> int:
         expected, interpreter, against = job.predicted, job.interpreter, cells[0].id
     observed = read_target(options.target, project, interpreter)
     proof = prove(expected, with_project(observed, job) if job else observed)
+    proof = apply(policy or (job.cell.policy if job else STRICT), proof)
     if options.json:
         print_json(_proof_to_json(proof, options.target, against))
     else:
         sys.stdout.write(proof_text(options.target, against, proof, verbose=options.verbose))
     return _VERDICT_EXIT[proof.verdict]
+
+
+def _policy(options: argparse.Namespace, project: Project) -> Policy | None:
+    """The policy in the file that the command line names; what is wrong in it is told before anything is read."""
+    if not options.policy:
+        return None
+    from lockproof.cells.documents import load_policy
+
+    return load_policy(project.places.folder / options.policy, shown_as=options.policy)
 
 
 def _proof_to_json(proof: Proof, target: str, against: str) -> dict[str, object]:
@@ -130,6 +143,7 @@ def _proof_to_json(proof: Proof, target: str, against: str) -> dict[str, object]
         "against": against,
         "verdict": proof.verdict,
         "layer": proof.layer or None,
+        "tolerated": [tolerance._asdict() for tolerance in proof.tolerated],
         "predicted": {"digest": proof.predicted.digest, "layers": dict(proof.predicted.layers)},
         "observed": {"digest": proof.observed.digest, "layers": dict(proof.observed.layers)},
         "findings": [finding_to_json(finding) for finding in proof.findings],

@@ -36,19 +36,32 @@ class FileDifference(NamedTuple):
     right: FileFact | None
 
 
+class Tolerance(NamedTuple):
+    """A difference that a policy's `rule` ("seeds: pip", "interpreter: build") let pass, at a path and in words."""
+
+    rule: str
+    path: str
+    message: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proof:
-    """What holding an environment against its prediction showed. `verdict`: match, mismatch or unproven."""
+    """What holding an environment against its prediction showed. `verdict`: match, mismatch or unproven.
+
+    `tolerated` is what a policy let pass, and `excused` the layers in which nothing else differs.
+    """
 
     verdict: str
     predicted: Fingerprint
     observed: Fingerprint
     findings: tuple[Finding, ...]
+    tolerated: tuple[Tolerance, ...] = ()
+    excused: tuple[str, ...] = ()
 
     @property
     def layer(self) -> str:
         """The first layer that differs, those that both sides have before the others; empty where none does."""
-        differ = differing_layers(self.predicted, self.observed)
+        differ = [layer for layer in differing_layers(self.predicted, self.observed) if layer not in self.excused]
         both = self.predicted.layers.keys() & self.observed.layers.keys()
         return next((layer for layer in differ if layer in both), next(iter(differ), ""))
 

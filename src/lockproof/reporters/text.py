@@ -66,12 +66,24 @@ def _layer_lines(fingerprint: Fingerprint) -> list[str]:
 
 def proof_text(target: str, against: str, proof: Proof, *, verbose: bool) -> str:
     """Whether an environment is what it should be."""
+    exactly = "is" if proof.tolerated else "is, to the byte,"
     sentence = {
-        "match": f"match: {target} is, to the byte, what {against} says",
+        "match": f"match: {target} {exactly} what {against} says",
         "mismatch": f"mismatch: {target} is not what {against} says (layer: {proof.layer or 'findings'})",
         "unproven": f"unproven: whether {target} is what {against} says could not be found out",
     }[proof.verdict]
-    return "".join([f"{printable(sentence)}\n", *_finding_lines(proof.findings, verbose=verbose)])
+    if proof.tolerated:
+        sentence += f"; {tolerances_text(proof)}"
+    lines = [f"  tolerated: {printable(path)}: {printable(text)}\n" for _, path, text in proof.tolerated]
+    if not verbose and len(lines) > _SHOWN:
+        lines[_SHOWN:] = [f"  … and {len(lines) - _SHOWN} more tolerated (--verbose shows all, --json too)\n"]
+    return "".join([f"{printable(sentence)}\n", *lines, *_finding_lines(proof.findings, verbose=verbose)])
+
+
+def tolerances_text(proof: Proof) -> str:
+    """The rules of a policy that a proof needed: `tolerated: seeds: pip, interpreter: build`; empty without any."""
+    rules = dict.fromkeys(tolerance.rule for tolerance in proof.tolerated)
+    return f"tolerated: {', '.join(rules)}" if rules else ""
 
 
 def _finding_lines(findings: Iterable[Finding], *, verbose: bool) -> list[str]:
