@@ -181,3 +181,19 @@ def test_another_build_of_the_same_version_passes_where_that_is_declared(
     proof = small.json("verify", target, "--expect", saved, "--policy", str(policy))
     assert (proof["verdict"], proof["layer"], findings_of(proof)) == ("match", None, [])
     assert tolerated(proof) == ["interpreter: build"] * 2
+
+
+def test_bytecode_of_the_standard_library_that_nothing_checks_is_told(
+    small: Project, build: Build, tmp_path: Path
+) -> None:
+    saved, target = str(tmp_path / "saved.json"), str(tmp_path / "env")
+    other = tmp_path / "other.py"
+    other.write_text("print('something else')\n")
+    source = str(build.stdlib / "json" / "decoder.py")
+    bytecode = "importlib.util.cache_from_source(sys.argv[2])"
+    unchecked = "py_compile.PycInvalidationMode.UNCHECKED_HASH"
+    code = f"import importlib.util, py_compile, sys; py_compile.compile(sys.argv[1], {bytecode}, invalidation_mode="
+    subprocess.run([build.executable, "-I", "-c", f"{code}{unchecked})", str(other), source], check=True)
+    proof = small.json("verify", target, "--expect", saved, code=3)
+    ((code, path),) = findings_of(proof)
+    assert (code, path.startswith("stdlib/json/__pycache__/decoder.")) == ("bytecode-unchecked", True)

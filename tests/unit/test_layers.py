@@ -30,7 +30,8 @@ PURE = [
 ]  # fmt: skip
 EDGES = [
     "proof.reader", "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
-    "pythons.buildfiles", "pythons.interpreters", "cells.documents", "indexes.uvconfig", "indexes.credentials",
+    "pythons.buildfiles", "pythons.interpreters", "pythons.stdlibbytecode",
+    "cells.documents", "indexes.uvconfig", "indexes.credentials",
     "indexes.pipconfig", "indexes.replies", "indexes.session", "indexes.simpleapi", "indexes.index",
     "indexes.download", "locks.caches", "environments.installers", "locks.exports", "locks.lockfile", "wheels.unpack",
     "wheels.store", "wheels.joiner", "running.forks", "wheels.unpackers", "running.process", "proof.bytecode",
