@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     expected.add_argument("--expect", metavar="FILE", help="what this saved fingerprint says")
     verify.add_argument("--attestation", metavar="FILE", help="what this attestation says; with --cell both must hold")
     verify.add_argument("--key", metavar="FILE", help="the public key that must have signed the attestation")
+    verify.add_argument("--policy", metavar="FILE", help="what this file tolerates (default: the cell's policy)")
     verify.add_argument("--json", action="store_true", help="the proof as JSON")
     _add_attest(command("attest", "Prove environments, and sign what was proven."))
     compare = command("compare", "How do environments differ, and what does it mean?")

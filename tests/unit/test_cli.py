@@ -94,7 +94,7 @@ def test_the_defaults() -> None:
     }  # fmt: skip
     assert parsed("verify", "env", "--cell", "x") == {
         **DEFAULTS, "command": "verify", "target": "env", "cell": "x", "expect": None, "json": False,
-        "attestation": None, "key": None,
+        "attestation": None, "key": None, "policy": None,
     }  # fmt: skip
 
 

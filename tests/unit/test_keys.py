@@ -152,8 +152,8 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "layers that are a list": (predicate(layers=[]), "is not a JSON object"),
     "a layer that nobody knows": (predicate(layers={**LAYERS, "weather": "sha256:0"}), "'weather'"),
     "a distribution without wheel": (
-        predicate(distributions=[{"name": "a", "version": "1", "artifact": None, "files": "x"}]),
-        "None is not a JSON object",
+        predicate(distributions=[{"name": "a", "version": "1", "artifact": "a.whl", "files": "x"}]),
+        "'a.whl' is not a JSON object",
     ),
     "half a sign": (predicate(interpreter={"version": "\ud800"}), "surrogates not allowed"),
     "findings that are a text": (predicate(findings="none"), "is not a JSON array"),

@@ -42,6 +42,8 @@ def test_it_says_what_was_proven_and_nothing_else() -> None:
             "layers": layers,
             "distributions": [{"name": "demo", "version": "1.0", "artifact": wheel, "files": demo.files}],
             "interpreter": {"version": "3.12.1"},
+            "system": {},
+            "tolerated": [],
             "expected": [finding_to_json(NOTE)],
             "findings": [],
         },

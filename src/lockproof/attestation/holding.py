@@ -5,26 +5,31 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lockproof.cells.policykeys import STRICT
 from lockproof.proof.compare import Proof, attributed, differing_layers, prove
 from lockproof.proof.fingerprint import Finding, Fingerprint
+from lockproof.proof.policy import apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from lockproof.attestation.statement import Statement
+    from lockproof.cells.policykeys import Policy
 
 ATTESTED = "attested"
 """The code of what is not as an attestation says it."""
 _VERDICTS = ("mismatch", "unproven", "match")  # the most serious first
 
 
-def hold(statement: Statement, observed: Fingerprint) -> Proof:
+def hold(statement: Statement, observed: Fingerprint, policy: Policy = STRICT) -> Proof:
     """Whether an environment is the one that a statement is of: every layer's digest, and no finding beside.
+
+    What the policy tolerates may differ from what was attested, as from any prediction.
 
     A statement has no list of files, so what differs is named by layer and distribution.
     """
-    proof = prove(_filled_in(statement.attested, observed), observed)
-    return replace(proof, findings=(*proof.findings, *_differences(proof.predicted, proof.observed)))
+    proof = apply(policy, prove(_filled_in(statement.attested, observed), observed))
+    return replace(proof, findings=(*proof.findings, *_differences(proof)))
 
 
 def _filled_in(attested: Fingerprint, observed: Fingerprint) -> Fingerprint:
@@ -40,7 +45,8 @@ def _filled_in(attested: Fingerprint, observed: Fingerprint) -> Fingerprint:
     )
 
 
-def _differences(attested: Fingerprint, observed: Fingerprint) -> list[Finding]:
+def _differences(proof: Proof) -> list[Finding]:
+    attested, observed = proof.predicted, proof.observed
     found = {(dist.name, dist.version): dist for dist in observed.distributions}
     findings = [
         Finding(ATTESTED, dist.name, f"{dist.name} {dist.version}: its files are not those that were attested")
@@ -51,7 +57,7 @@ def _differences(attested: Fingerprint, observed: Fingerprint) -> list[Finding]:
     return findings + [
         Finding(ATTESTED, layer, f"the {layer} layer is {observed.layers[layer]}, attested is {attested.layers[layer]}")
         for layer in differing_layers(attested, observed)
-        if layer in both
+        if layer in both and layer not in proof.excused
     ]
 
 
@@ -89,5 +95,6 @@ def together(proofs: Iterable[Proof], findings: Sequence[Finding]) -> Proof:
     every = list(proofs)
     verdicts = {proof.verdict for proof in every} | ({"mismatch"} if findings else set())
     said = dict.fromkeys([*findings, *(finding for proof in every for finding in proof.findings)])
+    tolerated = dict.fromkeys(tolerance for proof in every for tolerance in proof.tolerated)
     verdict = next(verdict for verdict in _VERDICTS if verdict in verdicts)
-    return replace(every[-1], verdict=verdict, findings=tuple(said))
+    return replace(every[-1], verdict=verdict, findings=tuple(said), tolerated=tuple(tolerated))

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, TypeVar
 from lockproof import __version__
 from lockproof.attestation.envelope import not_an_attestation, strict_json
 from lockproof.errors import UntrustedError
+from lockproof.proof.compare import Tolerance
 from lockproof.proof.fingerprint import (
     LAYERS,
+    REPORTED,
     Distribution,
     Finding,
     Fingerprint,
     artifacts_digest,
     finding_to_json,
     interpreter_digest,
+    platform_digest,
     set_digest,
 )
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 # A URN of a UUID (RFC 9562) needs no domain that could change hands; its fragment says what it names, and the version.
 PREDICATE_TYPE = "urn:uuid:d0192cf2-2d6c-46f4-baad-e141a2723fe6#lockproof/environment/v1"
+_KNOWN = (*LAYERS, *REPORTED)
 _Value = TypeVar("_Value")
 
 
@@ -41,16 +45,17 @@ class Statement:
 
     `attested` is the fingerprint without its files: their layer's digest and those of the distributions stand for them.
     Its findings are those that the locked wheels bring with them wherever they are installed. `about` is as in a saved
-    fingerprint; `told` has the notes that the proof had.
+    fingerprint; `told` has the notes that the proof had, `tolerated` what a policy let pass.
     """
 
     attested: Fingerprint
     about: Mapping[str, str]
     told: tuple[Finding, ...]
+    tolerated: tuple[Tolerance, ...] = ()
 
     @property
     def subjects(self) -> tuple[tuple[str, str], ...]:
-        """(name, sha256 in hexadecimal): the files of the environment, named by its cell, then every wheel."""
+        """(name, sha256 in hexadecimal): the files of the environment, named by its cell, then the lock's wheels."""
         wheels = sorted(dist.artifact for dist in self.attested.distributions if dist.artifact is not None)
         return ((self.about["cell"], _hex(self.attested.layers["files"])), *wheels)
 
@@ -63,13 +68,15 @@ def statement_of(proof: Proof, about: Mapping[str, str]) -> Statement:
     if proof.verdict != "match":
         raise ValueError(f"the verdict is {proof.verdict}: there is nothing to attest")
     attested = Fingerprint(
-        layers={layer: proof.observed.layers[layer] for layer in LAYERS if layer in proof.observed.layers},
+        layers={layer: proof.observed.layers[layer] for layer in _KNOWN if layer in proof.observed.layers},
         distributions=proof.observed.distributions,
         files={},
         interpreter=dict(proof.observed.interpreter),
+        platform=dict(proof.observed.platform),
         findings=proof.predicted.findings,
     )
-    return Statement(attested=attested, about={**about, "verdict": proof.verdict}, told=proof.findings)
+    said = {**about, "verdict": proof.verdict}
+    return Statement(attested=attested, about=said, told=proof.findings, tolerated=proof.tolerated)
 
 
 def statement_bytes(statement: Statement) -> bytes:
@@ -84,6 +91,8 @@ def statement_bytes(statement: Statement) -> bytes:
         "layers": dict(attested.layers),
         "distributions": [_distribution_to_json(dist) for dist in sorted(attested.distributions, key=lambda d: d.name)],
         "interpreter": dict(attested.interpreter),
+        "system": dict(attested.platform),
+        "tolerated": [tolerance._asdict() for tolerance in statement.tolerated],
         "expected": [finding_to_json(finding) for finding in attested.findings],
         "findings": [finding_to_json(finding) for finding in statement.told],
     }
@@ -135,30 +144,39 @@ def _statement(predicate: Mapping[str, object]) -> Statement:
     about = {key: _text(predicate[key]) for key in ("cell", "python", "platform", "selector", "verdict", "lockproof")}
     lock = _of(_of(predicate["lock"], dict)["digest"], dict)
     layers = {str(layer): _text(digest) for layer, digest in _of(predicate["layers"], dict).items()}
-    if unknown := layers.keys() - set(LAYERS):
+    if unknown := layers.keys() - set(_KNOWN):
         raise TypeError(f"a layer {min(unknown)!r} that this version doesn't know")
     attested = Fingerprint(
         layers=layers,
         distributions=tuple(_distribution(row) for row in _of(predicate["distributions"], list)),
         files={},
-        interpreter={str(fact): _text(value) for fact, value in _of(predicate["interpreter"], dict).items()},
+        interpreter=_facts(predicate["interpreter"]),
+        platform=_facts(predicate["system"]),
         findings=_findings(predicate["expected"]),
     )
     return Statement(
         attested=attested,
         about={**about, "lock": f"sha256:{_text(lock['sha256'])}"},
         told=_findings(predicate["findings"]),
+        tolerated=tuple(
+            Tolerance(_text(row["rule"]), _text(row["path"]), _text(row["message"]))
+            for row in _of(predicate["tolerated"], list)
+        ),
     )
 
 
 def _distribution(row: Mapping[str, object]) -> Distribution:
-    artifact = _of(row["artifact"], dict)  # what matched has one: nothing is attested without
+    artifact = None if row["artifact"] is None else _of(row["artifact"], dict)  # only what a policy tolerates has none
     return Distribution(
         name=_text(row["name"]),
         version=_text(row["version"]),
         files=_text(row["files"]),
-        artifact=(_text(artifact["filename"]), _text(artifact["sha256"])),
+        artifact=(_text(artifact["filename"]), _text(artifact["sha256"])) if artifact else None,
     )
+
+
+def _facts(found: object) -> dict[str, str]:
+    return {str(fact): _text(value) for fact, value in _of(found, dict).items()}
 
 
 def _findings(rows: object) -> tuple[Finding, ...]:
@@ -175,14 +193,15 @@ def _contradiction(statement: Statement, subjects: tuple[tuple[str, str], ...], 
         "set": set_digest((dist.name, dist.version) for dist in attested.distributions),
         "artifacts": artifacts_digest(attested.distributions),
         "interpreter": interpreter_digest(attested.interpreter),
+        "platform": platform_digest(attested.platform) if "platform" in attested.layers else None,
     }
     if statement.about["verdict"] != "match":
         return f"its verdict is {statement.about['verdict']!r}"
-    for layer in ("set", "artifacts", "files", "startup", "interpreter"):
+    for layer in ("set", "files", "startup", "interpreter"):
         if layer not in attested.layers:
             return f"its {layer} layer is missing"
     for layer, digest in computed.items():
-        if attested.layers[layer] != digest:
+        if attested.layers.get(layer) != digest:
             return f"its {layer} layer is not the digest of what it lists"
     if attested.digest != claimed:
         return "its digest is not that of its layers"

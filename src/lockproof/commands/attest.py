@@ -17,10 +17,12 @@ from lockproof.attestation.keys import (
     sign,
 )
 from lockproof.attestation.statement import statement_bytes, statement_of
-from lockproof.commands.looks import VERDICT_EXIT, one_cell, proof_to_json
+from lockproof.cells.policykeys import STRICT
+from lockproof.commands.looks import VERDICT_EXIT, chosen_policy, one_cell, proof_to_json
 from lockproof.commands.output import print_json, progress
 from lockproof.errors import UsageError
 from lockproof.proof.compare import prove
+from lockproof.proof.policy import apply
 from lockproof.proof.targets import inspect_target, read_target
 from lockproof.reporters.text import attested_text, proof_text
 from lockproof.running.preparation import about, with_project
@@ -52,7 +54,7 @@ def attest(options: argparse.Namespace, project: Project) -> int:
     lines, told, codes = [], [], []
     for job, target in zip(jobs, targets, strict=True):
         observed = inspect_target(target, project, job.interpreter).fingerprint  # a saved one would be a mere claim
-        proof = prove(job.predicted, with_project(observed, job))
+        proof = apply(job.cell.policy, prove(job.predicted, with_project(observed, job)))
         codes.append(VERDICT_EXIT[proof.verdict])
         if proof.verdict == "match":
             envelope = sign(statement_bytes(statement_of(proof, about(job, project.lock))), signer)
@@ -126,6 +128,7 @@ def verify_attestation(options: argparse.Namespace, project: Project) -> int:
         )  # fmt: skip
     key = load_public_key(project.places.folder / options.key, options.key)
     named = options.attestation
+    policy = chosen_policy(options, project)
     statements = read_statements(_read(project.places.folder / named, named), key, named)
     job = None
     if options.cell:
@@ -134,12 +137,14 @@ def verify_attestation(options: argparse.Namespace, project: Project) -> int:
     observed = read_target(options.target, project, job.interpreter if job else None)
     if job is None:
         statement = nearest(statements, observed)
-        proof, against = hold(statement, observed), named
+        proof, against = hold(statement, observed, policy or STRICT), named
     else:
         observed = with_project(observed, job)
         statement = nearest(statements, observed, job.cell.id)
         misfits = against_cell(statement, job.predicted, about(job, project.lock))
-        proof = together([hold(statement, observed), prove(job.predicted, observed)], misfits)
+        policy = policy or job.cell.policy
+        proofs = [hold(statement, observed, policy), apply(policy, prove(job.predicted, observed))]
+        proof = together(proofs, misfits)
         against = f"{named} (with {job.cell.id})"
     if options.json:
         print_json({**proof_to_json(proof, options.target, against), "attestation": _summary(statement, key.keyid)})

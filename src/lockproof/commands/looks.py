@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from lockproof.cells.policykeys import STRICT
 from lockproof.commands.output import print_json, progress
 from lockproof.errors import LockproofError, UsageError
 from lockproof.proof.fingerprint import finding_to_json, to_json
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lockproof.cells.matrix import Cell
+    from lockproof.cells.policykeys import Policy
     from lockproof.project import Project
     from lockproof.proof.compare import Comparison, Proof
 
@@ -98,6 +100,7 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
 def verify(options: argparse.Namespace, project: Project) -> int:
     """`lockproof verify`."""
     from lockproof.proof.compare import prove
+    from lockproof.proof.policy import apply
     from lockproof.running.preparation import with_project
 
     if options.cell and options.expect and options.cell == project.environ.get("LOCKPROOF_CELL"):
@@ -105,7 +108,7 @@ def verify(options: argparse.Namespace, project: Project) -> int:
     if bool(options.cell) == bool(options.expect):
         remedy = "give --cell ID, --expect FILE, or --attestation FILE with --key"
         raise UsageError("verify needs to know against what", remedy=remedy)
-    job = None
+    policy, job = chosen_policy(options, project), None
     if options.expect:
         expected, interpreter, against = read_target(options.expect, project), None, options.expect
     else:
@@ -115,6 +118,7 @@ def verify(options: argparse.Namespace, project: Project) -> int:
         expected, interpreter, against = job.predicted, job.interpreter, cell.id
     observed = read_target(options.target, project, interpreter)
     proof = prove(expected, with_project(observed, job) if job else observed)
+    proof = apply(policy or (job.cell.policy if job else STRICT), proof)
     if options.json:
         print_json(proof_to_json(proof, options.target, against))
     else:
@@ -131,6 +135,15 @@ def one_cell(named: str, project: Project) -> Cell:
     return cells[0]
 
 
+def chosen_policy(options: argparse.Namespace, project: Project) -> Policy | None:
+    """The policy in the file that the command line names; what is wrong in it is told before anything is read."""
+    if not options.policy:
+        return None
+    from lockproof.cells.documents import load_policy
+
+    return load_policy(project.places.folder / options.policy, shown_as=options.policy)
+
+
 def proof_to_json(proof: Proof, target: str, against: str) -> dict[str, object]:
     """The document `lockproof/proof/v1`."""
     return {
@@ -139,6 +152,7 @@ def proof_to_json(proof: Proof, target: str, against: str) -> dict[str, object]:
         "against": against,
         "verdict": proof.verdict,
         "layer": proof.layer or None,
+        "tolerated": [tolerance._asdict() for tolerance in proof.tolerated],
         "predicted": {"digest": proof.predicted.digest, "layers": dict(proof.predicted.layers)},
         "observed": {"digest": proof.observed.digest, "layers": dict(proof.observed.layers)},
         "findings": [finding_to_json(finding) for finding in proof.findings],
