@@ -60,6 +60,8 @@ def inspect_environment(
         interpreter=interpreter.identity if interpreter else {},
         interpreter_layer=interpreter.layer if interpreter else None,
     )
+    if interpreter:
+        fingerprint = interpreter.told_by(fingerprint)
     if finding:
         fingerprint = replace(fingerprint, findings=(*fingerprint.findings, finding))
     return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)

@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lockproof.errors import LockproofError, NotFetchedError, UnavailableError
+from lockproof.proof.compare import prove
+from lockproof.proof.policy import apply
 from lockproof.proof.prediction import predict
 from lockproof.pythons.interpreters import find_interpreter
 from lockproof.pythons.layout import layout_for
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from lockproof.indexes.download import Downloader
     from lockproof.locks import Lock
     from lockproof.locks.artifacts import Artifact, Plan
+    from lockproof.proof.compare import Proof
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.proof.prediction import Landings
     from lockproof.pythons.interpreters import Discovery, Interpreter
@@ -189,6 +192,8 @@ def make_job(
         landings=landings,
         locked={a.name: (a.locked.filename, a.locked.sha256) for a in plan.artifacts},
     )
+    if interpreter:
+        predicted = interpreter.told_by(predicted)
     return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
 
 
@@ -206,6 +211,11 @@ def with_project(observed: Fingerprint, job: Job) -> Fingerprint:
     if "project" not in job.predicted.layers:
         return observed
     return replace(observed, layers={**observed.layers, "project": job.predicted.layers["project"]})
+
+
+def proof_of(job: Job, observed: Fingerprint) -> Proof:
+    """What holding an environment against the prediction of its cell shows, under the cell's policy."""
+    return apply(job.cell.policy, prove(job.predicted, with_project(observed, job)))
 
 
 def about(job: Job, lock: Lock) -> dict[str, str]:
