@@ -322,6 +322,7 @@ class CellRunner:
             predicted=job.predicted,
             commands=tuple(progress.commands),
             seconds=progress.seconds,
+            inputs=progress.inputs,
             environment=str(self._workspace.environment(job.cell.id)),
             link=progress.mode,
             error_code=error_code,
