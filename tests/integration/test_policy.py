@@ -244,4 +244,6 @@ def test_a_run_tolerates_what_its_cell_declares(small: Project) -> None:
     assert (strict["layer"], tolerated(strict)) == ("set", [])
     assert (declared["verdict"], declared["layer"], tolerated(declared)) == ("match", None, ["seeds: wheel"])
     assert "tolerated: seeds: wheel" in ran.ended.err
+    saved = small.json("fingerprint", str(ran.cells[1]["environment"]))
+    assert saved["about"] == {}  # what needed a tolerance is not said to be what the lock says
     assert small.run().statuses == ["mismatch", "passed"]  # each begins with an environment of the lock alone
