@@ -84,26 +84,36 @@ def test_a_seed_that_is_not_declared_or_of_another_version_is_a_mismatch(policy:
     proof = apply(policy, proof_of(seeded()))
     assert (proof.verdict, proof.layer) == ("mismatch", "set")
     assert [tolerance.rule for tolerance in proof.tolerated] == rules
+    refused = [finding for finding in proof.findings if finding.code == "seed"]
+    text = "is no seed that the policy tolerates (setuptools==1.0): 65.5.0 is there"
+    assert refused == [Finding("seed", "setuptools", text)] * (len(policy.seeds) == 2)
+
+
+RECORD = "its RECORD lists what is not its own"
 
 
 @pytest.mark.parametrize(
-    "observed",
+    ("observed", "why"),
     [
-        pytest.param(seeded(**{"site/evil.pth": "import evil"}), id="a path file in its RECORD"),
-        pytest.param(seeded(**{"site/demo/more.py": "evil"}), id="another's folder in its RECORD"),
+        pytest.param(seeded(**{"site/evil.pth": "import evil"}), RECORD, id="a path file in its RECORD"),
+        pytest.param(seeded(**{"site/demo/more.py": "evil"}), RECORD, id="another's folder in its RECORD"),
         pytest.param(
             replace(seeded(), findings=(Finding("record-hash", "site/pip/__init__.py", "is not what RECORD says"),)),
+            "site/pip/__init__.py is not what RECORD says",
             id="untrue to its RECORD",
         ),
         pytest.param(
-            environment({**DEMO, **pip(), **setuptools()}, unowned={"site/pip/evil.py": "evil"}), id="a file of nobody"
+            environment({**DEMO, **pip(), **setuptools()}, unowned={"site/pip/evil.py": "evil"}),
+            "site/pip/evil.py is owned by nothing",
+            id="a file of nobody",
         ),
     ],
 )
-def test_a_seed_that_is_not_in_order_is_a_mismatch(observed: Fingerprint) -> None:
+def test_a_seed_that_is_not_in_order_is_a_mismatch_and_it_is_told_why(observed: Fingerprint, why: str) -> None:
     proof = apply(SEEDS, proof_of(observed))
     assert proof.verdict == "mismatch"
     assert "pip" not in [tolerance.path for tolerance in proof.tolerated]
+    assert proof.findings[0] == Finding("seed", "pip", f"is no seed that the policy tolerates (pip): {why}")
 
 
 def test_a_seed_that_is_locked_has_to_be_what_is_locked() -> None:
