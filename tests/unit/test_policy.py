@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lockproof.cells.policykeys import BUILD, LIBC, STRICT, Policy, Seed
+from lockproof.cells.policykeys import BUILD, LIBC, REWRITTEN, STRICT, Policy, Seed
 from lockproof.proof.compare import Proof, Tolerance, prove
 from lockproof.proof.fingerprint import (
     FileFact,
@@ -25,7 +25,9 @@ DEMO = {"demo==1.0": {"site/demo/core.py": "x = 1\n"}}
 SEEDS = Policy(seeds=(Seed("pip"), Seed("setuptools")))
 OTHER_BUILD = Policy(interpreter=BUILD)
 OTHER_LIBC = Policy(platform=LIBC)
-EVERYTHING = Policy(seeds=(Seed("pip"), Seed("setuptools"), Seed("wheel")), interpreter=BUILD, platform=LIBC)
+EVERYTHING = Policy(
+    seeds=(Seed("pip"), Seed("setuptools"), Seed("wheel")), interpreter=BUILD, platform=LIBC, bytecode=REWRITTEN
+)
 
 
 def predicted(side: Fingerprint | None = None) -> Fingerprint:
@@ -177,6 +179,18 @@ def test_another_libc_passes() -> None:
 def test_a_c_library_of_another_kind_does_not() -> None:
     proof = apply(OTHER_LIBC, proof_of(on("1.2", "musl"), predicted(on("2.36"))))
     assert (proof.verdict, proof.layer, proof.tolerated) == ("mismatch", "platform", ())
+
+
+def test_bytecode_that_pytest_rewrote_passes() -> None:
+    path = "site/demo/__pycache__/test_x.cpython-312-pytest-9.0.pyc"
+    rewritten = Finding("bytecode-rewritten", path, "is what pytest made of a test module", "unproven")
+    other = Finding("bytecode-unreadable", path, "can't be compared", "unproven")
+    proof = apply(EVERYTHING, proof_of(environment(DEMO, findings=(rewritten,))))
+    assert (proof.verdict, proof.findings) == ("match", ())
+    assert proof.tolerated == (Tolerance("bytecode: rewritten", path, rewritten.message),)
+    assert apply(SEEDS, proof_of(environment(DEMO, findings=(rewritten,)))).verdict == "unproven"
+    proof = apply(EVERYTHING, proof_of(environment(DEMO, findings=(rewritten, other))))
+    assert (proof.verdict, proof.findings, len(proof.tolerated)) == ("unproven", (other,), 1)
 
 
 def test_a_policy_that_is_not_needed_changes_nothing() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockproof.cells.policykeys import BUILD, LIBC
+from lockproof.cells.policykeys import BUILD, LIBC, REWRITTEN
 from lockproof.proof.compare import Tolerance, differing_layers, prove
 from lockproof.proof.fingerprint import Finding
 from lockproof.proof.pythonfacts import fact_differences, file_differences_of_builds
@@ -35,7 +35,7 @@ def apply(policy: Policy, proof: Proof) -> Proof:
     """
     counted = proof.observed
     tolerated: tuple[Tolerance, ...] = ()
-    for tolerate in (_without_seeds, _of_any_build, _on_any_libc):
+    for tolerate in (_without_seeds, _of_any_build, _on_any_libc, _with_rewritten_bytecode):
         counted, used = tolerate(policy, proof.predicted, counted)
         tolerated = (*tolerated, *used)
     refused = _refused_seeds(policy, proof.predicted, proof.observed)
@@ -119,6 +119,18 @@ def _on_any_libc(
         return observed, ()
     tolerated = Tolerance(f"platform: {LIBC}", "platform", _in_words(facts[0]))
     return _with_layer("platform", predicted, observed, predicted.platform), (tolerated,)
+
+
+def _with_rewritten_bytecode(
+    policy: Policy, _predicted: Fingerprint, observed: Fingerprint
+) -> tuple[Fingerprint, tuple[Tolerance, ...]]:
+    """What pytest made of a test module, which can't be compared with its source, counts as not there."""
+    rewritten = [f for f in observed.findings if f.code == "bytecode-rewritten" and policy.bytecode == REWRITTEN]
+    if not rewritten:
+        return observed, ()
+    kept = tuple(finding for finding in observed.findings if finding not in rewritten)
+    rule = f"bytecode: {REWRITTEN}"
+    return replace(observed, findings=kept), tuple(Tolerance(rule, f.path, f.message) for f in rewritten)
 
 
 def _both_know(layer: str, *sides: Fingerprint) -> bool:
