@@ -83,6 +83,7 @@ def test_another_libc_is_another_platform() -> None:
     assert proof.findings == (Finding("platform", "platform", "glibc version: expected 2.36, found 2.31"),)
     comparison = compare(on("2.36"), on("2.31"))
     assert (comparison.relation, comparison.layers) == ("same files", ("platform",))
+    assert comparison.interpreter == (("glibc version", "2.36", "2.31"),)
     assert compare(on("2.36"), on("2.36")).relation == "identical"
 
 

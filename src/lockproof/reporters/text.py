@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lockproof.proof.fingerprint import Finding, Fingerprint
 
 _FIRST = (
+    "seed",
     "interpreter",
     "interpreter-file",
     "platform",
