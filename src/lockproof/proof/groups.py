@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lockproof.proof.relations import Comparison
 
 _RARE = 20  # a group of less than one in so many environments is an outlier
+_NEAR = 50  # where no two are identical: so many groups are looked at to find the nearest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,10 +45,7 @@ class Placed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Survey:
-    """What n environments are to each other: the weakest relation between any of them, why, and the groups.
-
-    Groups are sorted by their size, the largest first; those of one size as they were given.
-    """
+    """What n environments are to each other: the weakest relation that was found, why, and the groups in order."""
 
     relation: str
     why: str
@@ -77,12 +75,12 @@ class Grouping:
             self._samples[key] = (name, self._without_files(fingerprint))
 
     def groups(self) -> tuple[Group, ...]:
-        """The groups so far, the largest first."""
+        """The groups so far, the largest first; of equal ones those with nothing wrong, then as they were given."""
         found = [
             Group(members=tuple(members), sample_name=self._samples[key][0], sample=self._samples[key][1])
             for key, members in self._members.items()
         ]
-        return tuple(sorted(found, key=lambda group: -len(group.members)))
+        return tuple(sorted(found, key=lambda group: (-len(group.members), _is_wrong(group.sample))))
 
     def _without_files(self, fingerprint: Fingerprint) -> Fingerprint:
         """Only what a group is told by; distributions that are equal are one and the same value."""
@@ -99,29 +97,34 @@ def likeness(fingerprint: Fingerprint) -> str:
 
 
 def survey(groups: Sequence[Group], read: Callable[[str], Fingerprint]) -> Survey:
-    """Place every group: the first is held against itself, each other one against the main group nearest to it.
+    """Place every group, in the order of `Grouping.groups`: each is held against the main group nearest to it.
 
-    Main groups are the first, and those of two environments or more that have at least one in twenty of all. `read`
-    gives the fingerprint of a member, with its files, by its name; it is asked for samples only.
+    Main groups are those of two environments or more that have at least one in twenty of all, and the largest one; the
+    others are outliers. Where no two are identical there are none, and each is held against the nearest before it.
+    `read` gives the fingerprint of a member, with its files, by its name; it is asked for samples only.
     """
     total = sum(len(group.members) for group in groups)
-    main: list[int] = []
+    alike = any(len(group.members) > 1 for group in groups)
+    candidates: list[int] = []
     placed: list[Placed] = []
     weakest = ("identical", "every layer is equal in all of them")
     for index, group in enumerate(groups):
-        outlier = index > 0 and (len(group.members) < 2 or len(group.members) * _RARE < total)
-        against = _nearest(group, groups, main) if main else None
-        if not outlier:
-            main.append(index)
+        outlier = alike and index > 0 and (len(group.members) < 2 or len(group.members) * _RARE < total)
+        against = _nearest(group, groups, candidates) if candidates else None
+        if not outlier and (alike or index < _NEAR):
+            candidates.append(index)
         fingerprint = read(group.sample_name)
         if len(group.members) > 1:
             verdict = relation_of(fingerprint, fingerprint)
             weakest = _weaker(weakest, verdict.relation, f"{group.sample_name}: {verdict.why}")
-        comparison = None
-        if against is not None:
-            comparison = compare(read(groups[against].sample_name), fingerprint)
-            weakest = _weaker(weakest, comparison.relation, f"{group.sample_name}: {comparison.why}")
-        shares = _shared(groups[against].sample.layers, group.sample.layers) if against is not None else ()
+        if against is None:
+            placed.append(Placed(group=group, outlier=outlier, against=None, comparison=None, shares=()))
+            continue
+        nearest = groups[against]
+        comparison = compare(read(nearest.sample_name), fingerprint)
+        told = f"{nearest.sample_name} and {group.sample_name}: {comparison.why}"
+        weakest = _weaker(weakest, comparison.relation, told)
+        shares = _shared(nearest.sample.layers, group.sample.layers)
         placed.append(Placed(group=group, outlier=outlier, against=against, comparison=comparison, shares=shares))
     return Survey(relation=weakest[0], why=weakest[1], groups=tuple(placed))
 
@@ -130,15 +133,15 @@ def _weaker(known: tuple[str, str], relation: str, why: str) -> tuple[str, str]:
     return (relation, why) if RELATIONS.index(relation) < RELATIONS.index(known[0]) else known
 
 
-def _nearest(group: Group, groups: Sequence[Group], main: Sequence[int]) -> int:
-    """The main group with which it has the most in common: distributions first, then layers."""
+def _nearest(group: Group, groups: Sequence[Group], candidates: Sequence[int]) -> int:
+    """The one of `candidates` with which it has the most in common: distributions first, then layers."""
     mine = set(group.sample.distributions)
 
     def distance(index: int) -> tuple[int, int]:
         sample = groups[index].sample
         return len(mine.symmetric_difference(sample.distributions)), -len(_shared(sample.layers, group.sample.layers))
 
-    return min(main, key=distance)
+    return min(candidates, key=distance)
 
 
 def _shared(left: Mapping[str, str], right: Mapping[str, str]) -> tuple[str, ...]:
@@ -147,3 +150,7 @@ def _shared(left: Mapping[str, str], right: Mapping[str, str]) -> tuple[str, ...
 
 def _is_proven(fingerprint: Fingerprint) -> bool:
     return fingerprint.about.get("verdict") == "match"
+
+
+def _is_wrong(fingerprint: Fingerprint) -> bool:
+    return any(finding.level != "note" for finding in fingerprint.findings)

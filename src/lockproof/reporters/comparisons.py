@@ -66,22 +66,22 @@ def _by_distribution(files: Sequence[FileDifference], *, verbose: bool) -> list[
 
 def survey_text(survey: Survey, *, verbose: bool) -> str:
     """What many environments are to each other: a sentence, then the groups, then what each outlier differs in."""
-    main = [(number, placed) for number, placed in enumerate(survey.groups, 1) if not placed.outlier]
-    outliers = [(number, placed) for number, placed in enumerate(survey.groups, 1) if placed.outlier]
     told = _count(survey.size, "environment")
-    if len(survey.groups) > 1:
-        told = f"{told} in {len(survey.groups)} groups" if main[0][1].group.members[1:] else f"{told}, no two alike"
+    if len(survey.groups) == survey.size:
+        told = f"{told}, no two identical"
+    elif len(survey.groups) > 1:
+        told = f"{told} in {len(survey.groups)} groups"
     lines = [f"{survey.relation}: {told}: {survey.why}"]
-    for number, placed in main:
-        lines += _group_lines(number, placed, survey, verbose=verbose)
-    if outliers:
-        alone = sum(len(placed.group.members) for _, placed in outliers)
-        lines.append(f"outliers: {_count(alone, 'environment')}, each told by what it is nearest to")
-    shown = outliers if verbose else outliers[:_SHOWN]
-    for number, placed in shown:
-        lines += _group_lines(number, placed, survey, verbose=verbose)
-    if len(outliers) > len(shown):
-        lines.append(f"  … and {_count(len(outliers) - len(shown), 'more group')} {_MORE}")
+    for outlier in (False, True):
+        groups = [(number, placed) for number, placed in enumerate(survey.groups, 1) if placed.outlier is outlier]
+        if outlier and groups:
+            alone = sum(len(placed.group.members) for _, placed in groups)
+            lines.append(f"outliers: {_count(alone, 'environment')}")
+        shown = groups if verbose else groups[:_SHOWN]
+        for number, placed in shown:
+            lines += _group_lines(number, placed, survey, verbose=verbose)
+        if len(groups) > len(shown):
+            lines.append(f"  … and {_count(len(groups) - len(shown), 'more group')} {_MORE}")
     return _written(lines)
 
 
@@ -122,7 +122,11 @@ def _short_lines(comparison: Comparison, limit: int | None) -> list[str]:
     )
     facts = [f"  interpreter {fact}: {_cut(a) or '-'} | {_cut(b) or '-'}" for fact, a, b in comparison.interpreter]
     lines += _limited(facts, limit)
-    findings = [f"  {side} {finding.path}: {finding.message}" for side, finding in comparison.findings]
+    findings = [
+        f"  {side} {finding.path}: {finding.message}"
+        for side, finding in comparison.findings
+        if f"{finding.path} {finding.message}" != comparison.why
+    ]
     return lines + _limited(findings, limit)
 
 
