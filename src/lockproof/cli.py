@@ -65,10 +65,12 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("--key", metavar="FILE", help="the public key that must have signed the attestation")
     verify.add_argument("--policy", metavar="FILE", help="what this file tolerates (default: the cell's policy)")
     verify.add_argument("--json", action="store_true", help="the proof as JSON")
+    verify.add_argument("--no-diff", action="store_true", help="show no lines of changed text files")
     _add_attest(command("attest", "Prove environments, and sign what was proven."))
     compare = command("compare", "How do environments differ, and what does it mean?")
     compare.add_argument("targets", metavar="TARGET", nargs="+", help="folders, saved fingerprints, bundles of them")
     compare.add_argument("--json", action="store_true", help="as JSON")
+    compare.add_argument("--no-diff", action="store_true", help="show no lines of changed text files")
     _add_freeze(command("freeze", "From an environment back to a lock: every hash is proven from its bytes."))
     add_lock_options(command("lock", "Make the lock for all cells, keep it fresh, or check it."))
     return parser

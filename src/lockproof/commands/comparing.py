@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 from lockproof.commands.output import print_json
 from lockproof.errors import UnavailableError, UsageError
 from lockproof.proof.bundle import Bundle, find_bundle
+from lockproof.proof.contents import folder_contents, nothing
 from lockproof.proof.fingerprint import finding_to_json
 from lockproof.proof.groups import Grouping, likeness, survey
 from lockproof.proof.relations import compare as compare_two
 from lockproof.proof.targets import read_target
 from lockproof.reporters.comparisons import comparison_text, survey_text
+from lockproof.reporters.diffs import comparison_diffs
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Sequence
 
     from lockproof.project import Project
+    from lockproof.proof.contents import Contents
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.proof.groups import Survey
     from lockproof.proof.relations import Comparison
@@ -50,6 +53,9 @@ def compare(options: argparse.Namespace, project: Project) -> int:
             print_json({"schema": "lockproof/comparison/v1", "relation": comparison.relation, "comparisons": rows})
         else:
             sys.stdout.write(comparison_text(left, right, comparison, verbose=options.verbose))
+            if not options.no_diff:
+                contents = [contents_of(name, project) for name in members.names]
+                sys.stdout.write(comparison_diffs(comparison, *contents))
         return _RELATION_EXIT[comparison.relation]
     grouping = Grouping()
     for name in members.names:
@@ -60,6 +66,12 @@ def compare(options: argparse.Namespace, project: Project) -> int:
     else:
         sys.stdout.write(survey_text(found, verbose=options.verbose))
     return _RELATION_EXIT[found.relation]
+
+
+def contents_of(target: str, project: Project) -> Contents:
+    """The contents of a target's files: only a folder has them."""
+    folder = project.places.folder / target
+    return folder_contents(folder) if folder.is_dir() else nothing
 
 
 class Members:

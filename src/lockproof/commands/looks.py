@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lockproof.cells.policykeys import STRICT
-from lockproof.commands.comparing import add_to_bundle
+from lockproof.commands.comparing import add_to_bundle, contents_of
 from lockproof.commands.output import print_json, progress
 from lockproof.errors import LockproofError, UsageError
 from lockproof.proof.fingerprint import finding_to_json, to_json
@@ -101,7 +101,9 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
 def verify(options: argparse.Namespace, project: Project) -> int:
     """`lockproof verify`."""
     from lockproof.proof.compare import prove
+    from lockproof.proof.contents import wheel_contents
     from lockproof.proof.policy import apply
+    from lockproof.reporters.diffs import proof_diffs
     from lockproof.running.preparation import with_project
 
     if options.cell and options.expect and options.cell == project.environ.get("LOCKPROOF_CELL"):
@@ -124,6 +126,9 @@ def verify(options: argparse.Namespace, project: Project) -> int:
         print_json(proof_to_json(proof, options.target, against))
     else:
         sys.stdout.write(proof_text(options.target, against, proof, verbose=options.verbose))
+        if not options.no_diff:
+            expected_contents = wheel_contents(job.entries) if job else contents_of(options.expect, project)
+            sys.stdout.write(proof_diffs(proof, expected_contents, contents_of(options.target, project)))
     return VERDICT_EXIT[proof.verdict]
 
 

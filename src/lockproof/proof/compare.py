@@ -222,5 +222,3 @@ def _startup_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Fin
             if kind != "sha256" or path not in told:
                 findings.append(Finding("startup", path, f"{words} ({kind}): {text}"))
     return findings
-
-
