@@ -28,9 +28,9 @@ def test_seeds_are_one_line_each() -> None:
     prod = environment(
         {**DEMO, **pip(), **setuptools()}, startup=(DISTUTILS_LINE,), python={"version": "3.12.1", "build": "two"}
     )
-    seeds = "pip none | 23.2.1, setuptools none | 65.5.0"
+    seeds = "seeds (pip none | 23.2.1, setuptools none | 65.5.0)"
     assert comparison_text("dev", "prod", compare(ONE, prod), verbose=False).splitlines() == [
-        f"same files: dev and prod: every installed file is equal, leaving out seeds ({seeds}); the interpreter layer is not",
+        f"same files: dev and prod: every installed file is equal, leaving out {seeds}; the interpreter layer is not",
         "  layers that differ: set, files, startup, interpreter",
         "  > pip==23.2.1",
         "  > setuptools==65.5.0",
