@@ -98,4 +98,5 @@ def test_notes_and_what_is_known_about_them_tell_none_apart() -> None:
     note = Finding("empty-folder", "site/x", "is empty", "note")
     assert likeness(replace(ONE, findings=(note,), about={"cell": "x"})) == likeness(ONE)
     assert likeness(replace(ONE, findings=(note._replace(level="unproven"),))) != likeness(ONE)
-    assert likeness(replace(ONE, layers={**ONE.layers, "project": "sha256:1"})) != likeness(ONE)
+    for layer in ("project", "platform"):
+        assert likeness(replace(ONE, layers={**ONE.layers, layer: "sha256:1"})) != likeness(ONE)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockproof.digests import digest_of_lines
-from lockproof.proof.fingerprint import LAYERS
+from lockproof.proof.fingerprint import LAYERS, REPORTED
 from lockproof.proof.relations import RELATIONS, compare, relation_of
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lockproof.proof.fingerprint import Distribution, Fingerprint
     from lockproof.proof.relations import Comparison
 
+_ALL = (*LAYERS, *REPORTED)
 _RARE = 20  # a group of less than one in so many environments is an outlier
 _NEAR = 50  # where no two are identical: so many groups are looked at to find the nearest
 
@@ -85,12 +86,12 @@ class Grouping:
     def _without_files(self, fingerprint: Fingerprint) -> Fingerprint:
         """Only what a group is told by; distributions that are equal are one and the same value."""
         kept = tuple(self._distributions.setdefault(dist, dist) for dist in fingerprint.distributions)
-        return replace(fingerprint, files={}, distributions=kept)
+        return replace(fingerprint, files={}, interpreter_files={}, distributions=kept)
 
 
 def likeness(fingerprint: Fingerprint) -> str:
     """A digest that two environments share if nothing but notes tells them apart."""
-    layers = (f"{layer}\0{fingerprint.layers[layer]}" for layer in LAYERS if layer in fingerprint.layers)
+    layers = (f"{layer}\0{fingerprint.layers[layer]}" for layer in _ALL if layer in fingerprint.layers)
     findings = ("\0".join(finding) for finding in sorted(set(fingerprint.findings)) if finding.level != "note")
     lines = (line.encode("utf-8", "surrogateescape") for part in (layers, findings) for line in part)
     return digest_of_lines("lockproof likeness 1", lines)
@@ -145,7 +146,7 @@ def _nearest(group: Group, groups: Sequence[Group], candidates: Sequence[int]) -
 
 
 def _shared(left: Mapping[str, str], right: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(layer for layer in LAYERS if layer in left and left[layer] == right.get(layer))
+    return tuple(layer for layer in _ALL if layer in left and left[layer] == right.get(layer))
 
 
 def _is_proven(fingerprint: Fingerprint) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockproof.proof.fingerprint import LAYERS, describe
+from lockproof.proof.fingerprint import describe
 from lockproof.reporters.text import printable
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def _group_lines(number: int, placed: Placed, survey: Survey, *, verbose: bool) 
     found = placed.comparison
     nearest = survey.groups[placed.against].group.sample_name
     lines.append(f"    {found.relation} against group {placed.against + 1} ({nearest}): {found.why}")
-    differ = [layer for layer in LAYERS if layer in found.layers]
-    words = [f"differs in: {', '.join(differ)}"] if differ else []
+    words = [f"differs in: {', '.join(found.layers)}"] if found.layers else []
     words += [f"shares: {', '.join(placed.shares)}"] if placed.shares else []
     lines.append(f"    {'; '.join(words)}")
     return lines + [f"  {line}" for line in _short_lines(found, None if verbose else _FEW)]
