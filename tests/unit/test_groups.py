@@ -72,6 +72,14 @@ def test_where_all_are_different_none_is_an_outlier_and_the_healthy_come_first()
     ]
 
 
+def test_the_same_distribution_with_other_files_is_nearer_than_none() -> None:
+    app = {name: environment({**LIB, **pin}) for name, pin in {
+        "without": {}, "two": {"app==2.0": {"site/app.py": "2"}}, "one": {"app==1.0": {"site/app.py": "1"}},
+        "edited": {"app==1.0": {"site/app.py": "edited"}},
+    }.items()}  # fmt: skip
+    assert [placed.against for placed in surveyed(app).groups] == [None, 0, 1, 2]
+
+
 def test_the_weakest_relation_holds_over_all() -> None:
     assert surveyed({"a": ONE, "b": ONE, "c": BUILD}).relation == "same files"
     seeded = environment({**LIB, "app==1.0": {"site/app.py": "1"}, **pip()})

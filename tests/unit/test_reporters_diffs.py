@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockproof.proof.compare import prove
+from lockproof.proof.groups import Grouping, survey
 from lockproof.proof.relations import compare
-from lockproof.reporters.diffs import comparison_diffs, proof_diffs, text_diff
+from lockproof.reporters.diffs import comparison_diffs, proof_diffs, survey_diffs, text_diff
 from support.fingerprints import environment
 from support.outcomes import ESCAPE
 
@@ -132,3 +133,27 @@ def test_a_few_files_are_enough() -> None:
 def test_a_proof_shows_what_was_expected_and_what_was_found() -> None:
     proof = prove(environment({"demo==1.0": OLD}), environment({"demo==1.0": NEW}))
     assert proof_diffs(proof, contents(OLD), contents(NEW)).splitlines()[3] == "  -x = 1"
+
+
+def test_of_many_environments_the_groups_that_drifted_show_what_changed() -> None:
+    texts = {
+        name: {"site/a.py": f"{text}\n"} for name, text in (("a", "one"), ("b", "one"), ("c", "two"), ("d", "three"))
+    }
+    sides = {name: environment({"demo==1.0": files}) for name, files in texts.items()}
+    grouping = Grouping()
+    for name, side in sides.items():
+        grouping.add(name, side)
+    found = survey(grouping.groups(), sides.__getitem__)
+    assert survey_diffs(found, lambda name: contents(texts[name])).splitlines() == [
+        line
+        for number, text in ((2, "two"), (3, "three"))
+        for line in (
+            f"group {number} against group 1",
+            "  --- site/a.py",
+            "  +++ site/a.py",
+            "  @@ -1 +1 @@",
+            "  -one",
+            f"  +{text}",
+        )
+    ]
+    assert survey_diffs(found, lambda name: contents({})) == ""

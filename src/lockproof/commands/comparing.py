@@ -16,7 +16,7 @@ from lockproof.proof.groups import Grouping, likeness, survey
 from lockproof.proof.relations import compare as compare_two
 from lockproof.proof.targets import read_target
 from lockproof.reporters.comparisons import comparison_text, survey_text
-from lockproof.reporters.diffs import comparison_diffs
+from lockproof.reporters.diffs import comparison_diffs, survey_diffs
 
 if TYPE_CHECKING:
     import argparse
@@ -65,6 +65,8 @@ def compare(options: argparse.Namespace, project: Project) -> int:
         print_json(_survey_to_json(found, _each(members) if len(members.names) <= _EACH else []))
     else:
         sys.stdout.write(survey_text(found, verbose=options.verbose))
+        if not options.no_diff:
+            sys.stdout.write(survey_diffs(found, lambda name: contents_of(name, project)))
     return _RELATION_EXIT[found.relation]
 
 

@@ -136,13 +136,24 @@ def _weaker(known: tuple[str, str], relation: str, why: str) -> tuple[str, str]:
 
 def _nearest(group: Group, groups: Sequence[Group], candidates: Sequence[int]) -> int:
     """The one of `candidates` with which it has the most in common: distributions first, then layers."""
-    mine = set(group.sample.distributions)
+    mine = _pinned(group.sample)
 
     def distance(index: int) -> tuple[int, int]:
         sample = groups[index].sample
-        return len(mine.symmetric_difference(sample.distributions)), -len(_shared(sample.layers, group.sample.layers))
+        return _apart(mine, _pinned(sample)), -len(_shared(sample.layers, group.sample.layers))
 
     return min(candidates, key=distance)
+
+
+def _pinned(fingerprint: Fingerprint) -> frozenset[tuple[str, str, str]]:
+    return frozenset((dist.name, dist.version, dist.files) for dist in fingerprint.distributions)
+
+
+def _apart(left: frozenset[tuple[str, str, str]], right: frozenset[tuple[str, str, str]]) -> int:
+    """How far sets of distributions are apart: 1 for one with other files, 2 in another version, 3 on one side only."""
+    pins = [{name: version for name, version, _ in side} for side in (left - right, right - left)]
+    both = pins[0].keys() & pins[1].keys()
+    return 3 * len(pins[0].keys() ^ pins[1].keys()) + sum(1 if pins[0][n] == pins[1][n] else 2 for n in both)
 
 
 def _shared(left: Mapping[str, str], right: Mapping[str, str]) -> tuple[str, ...]:

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
     from lockproof.proof.compare import Proof
     from lockproof.proof.fingerprint import FileFact
+    from lockproof.proof.groups import Survey
     from lockproof.proof.relations import Comparison
 
     Contents = Callable[
         [str, FileFact], bytes | None
     ]  # the bytes of a file at a path that has that fact, where at hand
 
-_FILES = 5  # of how many files a diff is shown
+_FILES = 5  # of how many files a diff is shown, and of how many groups
 _LINES = 16  # of a file's diff
 _WIDTH = 160  # signs of a line
 _SIZE = 1 << 18  # bytes of a file, and the lines between the first and the last change
@@ -41,6 +42,21 @@ def comparison_diffs(comparison: Comparison, left: Contents, right: Contents) ->
     others = {pin.replace("==", " ") for pin in (*comparison.only_left, *comparison.only_right)}
     pairs = ((path, one, other) for path, owner, one, other in comparison.files if owner not in others)
     return _diffs(pairs, left, right)
+
+
+def survey_diffs(survey: Survey, contents_of: Callable[[str], Contents]) -> str:
+    """The same for the first groups that have drifted from what they are nearest to; `contents_of` knows a member's."""
+    told: list[str] = []
+    for number, placed in enumerate(survey.groups, 1):
+        if placed.comparison is None or placed.against is None:
+            continue
+        nearest = survey.groups[placed.against].group.sample_name
+        sides = contents_of(nearest), contents_of(placed.group.sample_name)
+        if found := comparison_diffs(placed.comparison, *sides):
+            told.append(f"group {number} against group {placed.against + 1}\n{found}")
+        if len(told) == _FILES:
+            break
+    return "".join(told)
 
 
 def _diffs(pairs: Iterable[tuple[str, FileFact | None, FileFact | None]], left: Contents, right: Contents) -> str:
