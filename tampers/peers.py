@@ -102,9 +102,9 @@ def tools(advisories: str) -> tuple[Tool, ...]:
         ),
         Tool(
             name="lockproof verify",
-            shown="lockproof verify environment --cell '*'",
+            shown="lockproof verify --verbose environment --cell '*'",
             program="",
-            ask=lambda s: s.lockproof("verify", s.subject.folder, "--cell", "*"),
+            ask=lambda s: s.lockproof("verify", "--verbose", s.subject.folder, "--cell", "*"),
         ),
     )
 
