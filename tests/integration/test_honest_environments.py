@@ -194,7 +194,6 @@ def test_venv_with_its_pip_locked(locked: Project, tmp_path: Path) -> None:
     left_in_peace(seeded, folder, version)
 
 
-@pytest.mark.xfail(strict=False, reason="seeds can't be declared yet")
 def test_virtualenv_with_its_seeds_declared(locked: Project, tmp_path: Path) -> None:
     """virtualenv marks its seeds, and gives pip a script more: locked as wheels they would be found wanting."""
     version, python = newest(locked)

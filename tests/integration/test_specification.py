@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from lockproof.environments.installers import find_tool
 from lockproof.errors import UnavailableError
+from lockproof.proof.fingerprint import to_json
 from lockproof.wheels.store import Store
 from support import independent
 from support.environments import inspect, make_proven, running
@@ -63,3 +64,10 @@ def test_the_one_that_runs_this() -> None:
     if not (folder / "pyvenv.cfg").is_file():
         pytest.skip("the tests don't run in a virtual environment")
     agree(folder, inspect(folder).fingerprint)
+
+
+def test_a_saved_fingerprint_has_all_that_its_digests_are_made_of(wheels: list[Path], tmp_path: Path) -> None:
+    made = make_proven(wheels, tmp_path.resolve() / "env", Store(tmp_path / "store"))
+    document = to_json(inspect(made.folder).fingerprint)
+    claimed = dict(document["layers"]) | {"digest": document["digest"]}  # type: ignore[call-overload]
+    assert independent.recomputed(cast("independent.Document", document)) == claimed

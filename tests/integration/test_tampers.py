@@ -58,7 +58,7 @@ def cases() -> Iterator[object]:
         yield pytest.param(tamper, id=f"{tamper.family}: {tamper.name}", marks=marks)
 
 
-@pytest.mark.parametrize("tamper", cases())
+@pytest.mark.parametrize("tamper", list(cases()))
 def test_it_is_found_and_named(proven: Made, subject: Subject, tamper: Tamper) -> None:
     tamper.do(subject)
     proof = proven.prove()

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "fingerprint.md"
 PYTHON_NAME = re.compile(r"python(3(\.\d+)?)?t?(\.exe|w\.exe)?")
@@ -24,6 +24,17 @@ SILENT_KEYS = re.compile(
     "base-(exec-)?prefix|base-executable|command|executable|home|implementation|include-system-site-packages"
     "|lockproof(-link)?|prompt|python-version|relocatable|seed|uv|version(_info)?|virtualenv"
 )
+
+
+class Document(TypedDict):
+    """What digests are made of in a fingerprint's JSON form."""
+
+    distributions: list[dict[str, str]]
+    files: dict[str, list[str | int]]
+    startup: list[str]
+    interpreter: dict[str, str]
+    interpreter_files: dict[str, str]
+    platform: dict[str, str]
 
 
 class Independent(NamedTuple):
@@ -229,3 +240,24 @@ def startup_lines(logical: str, content: bytes) -> list[bytes]:
                 runs = line.startswith(("import ", "import\t")) or logical.endswith(".start")
                 lines.append(as_bytes(logical, "exec" if runs else "path", stripped))
     return lines
+
+
+def recomputed(document: Document) -> dict[str, str]:
+    """The digests of a fingerprint in its JSON form, from what the document has them of; the whole one is `digest`."""
+    facts = dict(document["interpreter"])
+    rows = document["interpreter_files"].items()
+    for part, title in (("stdlib", "lockproof stdlib 2"), ("lib-dynload", "lockproof lib-dynload 1")):
+        own = [as_bytes(row.split("/", 1)[1], value) for row, value in rows if row.startswith(f"{part}/")]
+        facts[part] = digest(title, own) if own else facts.get(part, "none")
+    lines = {
+        "set": [f"{row['name']}=={row['version']}".encode() for row in document["distributions"]],
+        "files": [
+            as_bytes(path, str(fact[0]), " ".join(map(str, fact[1:]))) for path, fact in document["files"].items()
+        ],
+        "startup": [line.encode("utf-8", "surrogateescape") for line in document["startup"]],
+        "interpreter": [as_bytes(name, value) for name, value in facts.items()],
+        "platform": [as_bytes(name, value) for name, value in document["platform"].items()],
+    }
+    layers = {layer: digest(f"lockproof {layer} 1", own) for layer, own in lines.items()}
+    whole = "".join(f"{layer}\0{layers[layer]}\n" for layer in ("set", "files", "startup", "interpreter"))
+    return {**layers, "digest": "sha256:" + hashlib.sha256(f"lockproof fingerprint 1\n{whole}".encode()).hexdigest()}
