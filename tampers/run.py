@@ -96,14 +96,14 @@ def markdown(outcome: Outcome, python: str) -> str:
         *(f"| {tool.name} | {outcome.versions[tool.name]} | `{tool.shown}` |" for tool in outcome.asked),
         "",
     ]
-    lines += [f"{name}: could not run here: {why}\n" for name, why in outcome.versions.items() if why[0] == "n"]
+    names = [tool.name for tool in outcome.asked]
+    lines += [f"{name} could not be asked: {why}.\n" for name, why in outcome.versions.items() if name not in names]
     family = ""
     for tamper, answers in outcome.answers.items():
         if tamper.family != family:
             family = tamper.family
-            lines += ["", f"### {family}", "", *_head([tool.name for tool in outcome.asked])]
+            lines += ["", f"### {family}", "", *_head(names)]
         lines.append(f"| {tamper.name} | {' | '.join(answer.noticed for answer in answers.values())} |")
-    names = [tool.name for tool in outcome.asked]
     counts = [sum(answers[name].noticed != NOTHING for answers in outcome.answers.values()) for name in names]
     lines += ["", "### All", "", *_head(names), f"| noticed | {' | '.join(map(str, counts))} |"]
     return "\n".join(lines) + "\n"

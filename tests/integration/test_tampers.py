@@ -94,4 +94,6 @@ def test_the_command(tmp_path: Path, python: dict[str, Path]) -> None:
     assert outcome.missed() == []
     text, data = markdown(outcome, version), document(outcome, stage.folder)
     assert all(f"| {name} | " in text for name in SAMPLE)
+    for name in ("pip-audit", "envstamp"):
+        assert (scripts / name).exists() or f"{name} could not be asked: not installed here." in text
     assert str(tmp_path) not in repr(data)

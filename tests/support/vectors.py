@@ -108,11 +108,10 @@ def _startup() -> dict[str, Entry]:
 
 VECTORS: dict[str, tuple[str, dict[str, Entry]]] = {
     "plain": (
-        "a distribution with a module, a wrapper, a header and data; names that are normalised; a second one of a name",
+        "a distribution with a module, a wrapper, a header and data; names that are normalised",
         _environment(
             {
                 **distribution("Some.Thing", "1.0", folder="some_thing"),
-                **distribution("some-thing", "2.0"),
                 **distribution("other", "1.0.post1"),
                 f"{SITE}/some_thing/__init__.py": text("ANSWER = 42\n"),
                 f"{SITE}/some_thing/empty.txt": text(""),
