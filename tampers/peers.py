@@ -77,7 +77,7 @@ def tools(advisories: str) -> tuple[Tool, ...]:
         ),
         Tool(
             name="pip-audit",
-            shown="pip-audit -f json --path environment/lib/python3.X/site-packages",
+            shown="pip-audit -f json -s osv --osv-url … --path environment/lib/python3.X/site-packages",
             program="pip-audit",
             ask=lambda s: s.call(
                 s.tools / "pip-audit",
