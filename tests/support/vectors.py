@@ -183,7 +183,7 @@ VECTORS: dict[str, tuple[str, dict[str, Entry]]] = {
     "free-threaded": (
         "the folders of a free-threaded Python",
         {
-            "pyvenv.cfg": text("home = /usr/bin\nversion = 3.13.0\n"),
+            "pyvenv.cfg": text("home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.13.0\n"),
             "bin/python3.13t": link("/usr/bin/python3.13t"),
             **distribution("plain", "1.0", site="lib/python3.13t/site-packages"),
             "lib/python3.13t/site-packages/plain.py": text(""),
