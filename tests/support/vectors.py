@@ -187,7 +187,6 @@ VECTORS: dict[str, tuple[str, dict[str, Entry]]] = {
             "bin/python3.13t": link("/usr/bin/python3.13t"),
             **distribution("plain", "1.0", site="lib/python3.13t/site-packages"),
             "lib/python3.13t/site-packages/plain.py": text(""),
-            "lib/python3.13/site-packages/elsewhere.py": text(""),
             "include/site/python3.13t/plain/plain.h": text(""),
         },
     ),
