@@ -95,6 +95,24 @@ def test_every_part_counts(name: str) -> None:
     assert answer(TIMED + marshal.dumps(CHANGES[name](code()))) == "false"  # type: ignore[arg-type]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="nothing was specialised (PEP 659)")
+def test_what_runs_is_compared_not_only_what_co_code_shows() -> None:
+    source = b"def f(): return len\n"
+    honest = code(source)
+    names: dict[str, Callable[[], object]] = {}
+    exec(honest, names)
+    for _ in range(1000):
+        names["f"]()
+    [function] = [const for const in code(source).co_consts if hasattr(const, "co_code")]
+    warm: bytes = names["f"].__code__._co_code_adaptive  # type: ignore[attr-defined]
+    body = marshal.dumps(code(source), 2).replace(function.co_code, warm)
+    found = marshal.loads(body)
+
+    assert warm != function.co_code
+    assert marshal.dumps(found, 2) == marshal.dumps(code(source), 2)
+    assert answer(TIMED + body, source) == "false"
+
+
 # Pairs that are equal, or have one repr, and are not the same constant.
 ALIKE = [
     (0.0, -0.0), (1, True), (0, False), (1, 1.0), (b"x", "x"), ((1,), (True,)), ((1, 2), frozenset((1, 2))),
