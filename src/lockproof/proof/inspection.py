@@ -139,7 +139,8 @@ def _home(tree: Tree) -> str:
 def _home_finding(tree: Tree, interpreter: Interpreter) -> Finding | None:
     """Python takes its standard library from beside pyvenv.cfg's `home` (PEP 405), whatever its executable is."""
     home = _home(tree)
-    if home and Path(home).resolve() == interpreter.executable.parent:
+    # Old releases of virtualenv wrote the prefix; Python searches upwards from there all the same.
+    if home and Path(home).resolve() in (interpreter.executable.parent, interpreter.prefix.resolve()):
         return None
     text = f"says home = {home}, its interpreter is in {interpreter.executable.parent}"
     return Finding("interpreter-home", "data/pyvenv.cfg", text)
