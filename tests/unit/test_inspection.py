@@ -490,23 +490,6 @@ CASES = {
         layer="startup",
         findings=[("startup", "pyvenv.cfg")],
     ),
-    "system site-packages, by site's default": Case(
-        tamper=lambda made: rewrite(made.folder / "pyvenv.cfg", "^include-system-site-packages.*\n", ""),
-        layer="startup",
-        findings=[("startup", "pyvenv.cfg")],
-    ),
-    "system site-packages, hidden behind a sign that ends no line": Case(
-        tamper=lambda made: rewrite(
-            made.folder / "pyvenv.cfg",
-            "^include-system-site-packages.*\n",
-            "include-system-site-packages = true\nprompt = \x1dinclude-system-site-packages = false\n",
-        ),
-        layer="startup",
-        findings=[("startup", "pyvenv.cfg")],
-    ),
-    "a key twice in pyvenv.cfg": Case(
-        tamper=configure("include-system-site-packages = false"), findings=[("pyvenv-key", "data/pyvenv.cfg")]
-    ),
     "a key more in pyvenv.cfg": Case(
         tamper=configure("future = yes"), layer="startup", findings=[("startup", "pyvenv.cfg")]
     ),

@@ -10,11 +10,9 @@ import pytest
 from lockproof.digests import sha256_hex
 from lockproof.proof.fingerprint import Distribution, Finding
 from lockproof.proof.leftout import (
-    empty_finding,
     held_to_lock,
     installer_finding,
     is_patch,
-    pyvenv_findings,
     root_findings,
 )
 from lockproof.proof.reader import Tree, read_tree
@@ -107,13 +105,15 @@ def test_an_origin_that_is_no_wheel_s_or_makes_no_sense_is_a_mismatch(content: d
         ("REQUESTED", "", None),
         ("REQUESTED", "x", "mismatch"),
         ("RECORD", "anything", None),
+        ("RECORD", None, None),
+        ("INSTALLER", None, "mismatch"),
         ("uv_cache.json", "{}", "note"),
         ("uv_build.json", "[]", "mismatch"),
         ("direct_url.json", "[" * 100_000, "mismatch"),
         ("provenance_url.json", "{}", "mismatch"),
     ],
 )
-def test_files_of_installers(name: str, text: str, finding: str | None) -> None:
+def test_files_of_installers(name: str, text: str | None, finding: str | None) -> None:
     found = installer_finding(name, f"site/x-1.0.dist-info/{name}", text)
     assert (found and found.level) == finding
 
@@ -121,20 +121,6 @@ def test_files_of_installers(name: str, text: str, finding: str | None) -> None:
 def test_marks_in_the_root_are_small(tmp_path: Path) -> None:
     found = root_findings(tree(tmp_path, {".gitignore": b"*", ".lock": b"", "CACHEDIR.TAG": b"x" * 1025}))
     assert [(f.code, f.path, f.level) for f in found] == [("root-file", "data/CACHEDIR.TAG", "note")]
-
-
-def test_keys_that_are_there_twice(tmp_path: Path) -> None:
-    twice = b"home = /a\nversion = 3.12.1\r\nHome=/b\rprompt = x\x0bhome = y\nversion 3\n"
-    found = pyvenv_findings(tree(tmp_path, {"pyvenv.cfg": twice}))
-    assert [(f.code, f.path, f.level) for f in found] == [("pyvenv-key", "data/pyvenv.cfg", "mismatch")]
-
-
-def test_an_empty_folder_with_a_module_s_name(tmp_path: Path) -> None:
-    files = {f"{SITE}/six.py": b"", f"{SITE}/pkg/_fast.cpython-312-x86_64-linux-gnu.so": b"", f"{SITE}/pkg/a.txt": b""}
-    read = tree(tmp_path, files)
-    folders = ["six", "pkg/_fast", "other", "pkg/a", "pkg/six"]
-    levels = {folder: empty_finding(f"{SITE}/{folder}", read, LAYOUT).level for folder in folders}
-    assert levels == {"six": "mismatch", "pkg/_fast": "mismatch", "other": "note", "pkg/a": "note", "pkg/six": "note"}
 
 
 def test_only_virtualenv_s_own_patch_is_virtualenv_s(tmp_path: Path) -> None:

@@ -93,12 +93,9 @@ def test_pyvenv_cfg_as_site_reads_it() -> None:
         ({"include-system-site-packages": "True"}, ["include-system-site-packages\0true"]),
         (
             {"home": "/x", "version": "3.11.7", "prompt": "p", "uv": "1", "virtualenv": "21"},
-            ["include-system-site-packages\0true"],  # site's default
+            ["include-system-site-packages\0false"],
         ),
-        (
-            {"future": "yes", "include-system-site-packages": "false"},
-            ["include-system-site-packages\0false", "future\0yes"],
-        ),
+        ({"future": "yes"}, ["include-system-site-packages\0false", "future\0yes"]),
     ],
 )
 def test_pyvenv_cfg_s_lines(keys: dict[str, str], lines: list[str]) -> None:

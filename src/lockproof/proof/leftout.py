@@ -13,7 +13,7 @@ from lockproof.digests import is_sha256
 from lockproof.proof.activators import PATCHES, Place, has_release, is_known, is_known_file, other_root, written_by
 from lockproof.proof.fingerprint import Finding
 from lockproof.proof.readtree import text_of
-from lockproof.wheels.startup import parse_pyvenv, repeated_keys
+from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -74,14 +74,13 @@ def root_findings(tree: ReadTree) -> Iterator[Finding]:
             yield Finding("root-file", f"data/{name}", f"has {tree.files[name][1]} bytes; tools write a few", "note")
 
 
-def pyvenv_findings(tree: ReadTree) -> Iterator[Finding]:
-    """Keys that are there twice: Python's start takes the first `home`, site the last of all others."""
-    for key in repeated_keys(text_of(tree, "pyvenv.cfg")):
-        yield Finding("pyvenv-key", "data/pyvenv.cfg", f"has the key {key} more than once")
+def installer_finding(name: str, logical: str, text: str | None) -> Finding | None:
+    """What is wrong with a file that installers write into .dist-info folders, or worth a note.
 
-
-def installer_finding(name: str, logical: str, text: str) -> Finding | None:
-    """What is wrong with a file that installers write into .dist-info folders, or worth a note."""
+    `text` is None for one that is too large to have been kept.
+    """
+    if text is None:
+        return None if name == "RECORD" else Finding("installer-file", logical, "is far larger than such a file can be")
     if name == "INSTALLER" and not re.fullmatch(r"[\w.+-]{1,64}( [\w.+-]{1,64})?\s*", text):
         return Finding("installer-file", logical, "is not a tool's name, or its name and version")
     if name == "REQUESTED" and text.strip():
@@ -133,18 +132,3 @@ def held_to_lock(found: Finding, locked: Iterable[Distribution]) -> Finding:
         if ours and dist.artifact and dist.artifact[1] != claim:
             return found._replace(message=f"{found.message}; the lock's is {dist.artifact[1]}", level="mismatch")
     return found
-
-
-def empty_finding(path: str, tree: ReadTree, layout: Layout) -> Finding:
-    """A folder without files; more than a note where it has the name of a module beside it."""
-    folder, _, name = path.rpartition("/")
-    modules = re.compile(rf"{re.escape(name)}\.(py|pyc|pyd|so|[\w-]+\.(so|pyd))")
-    for other in (*tree.files, *tree.links):
-        if (
-            other.startswith(path)
-            and other.rpartition("/")[0] == folder
-            and modules.fullmatch(other[len(folder) + 1 :])
-        ):
-            text = f"is a folder without files that has the name of {layout.logical(other)}"
-            return Finding("empty-folder", layout.logical(path), text)
-    return Finding("empty-folder", layout.logical(path), "is a folder without files", "note")

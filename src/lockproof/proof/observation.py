@@ -19,11 +19,9 @@ from lockproof.proof.leftout import (
     INSTALLER_FILES,
     ROOT_FILES,
     activator_findings,
-    empty_finding,
     installer_finding,
     is_activator,
     is_patch,
-    pyvenv_findings,
     root_findings,
 )
 from lockproof.proof.ownership import ownership_findings, recorded_files
@@ -85,7 +83,7 @@ class _Observation:
         total, distributions = self._distributions()
         self.findings += ownership_findings(self.groups, self.facts)
         self.findings += activator_findings(self.tree, self.layout)
-        self.findings += (*root_findings(self.tree), *pyvenv_findings(self.tree))
+        self.findings += root_findings(self.tree)
         startup = self._startup()
         layers = {
             "set": set_digest((dist.name, dist.version) for dist in distributions),
@@ -136,14 +134,15 @@ class _Observation:
         site = self.layout.site + "/"
         dist_infos = self._dist_infos()
         for path, (sha256, size, mode, _status) in self.tree.files.items():
-            if mode & 0o6002 and path != ".lock":  # which uv makes for everybody
+            if mode & 0o6002 and path != ".lock":  # uv lets everybody write to its lock
                 self._find("mode", self.layout.logical(path), f"its mode {mode & 0o7777:o} is setuid or world-writable")
             if path.startswith(site):
                 if path.endswith(".pyc") and is_bytecode(path):
                     continue
                 folder, _, name = path.rpartition("/")
                 if name in INSTALLER_FILES and folder in dist_infos:
-                    found = installer_finding(name, self.layout.logical(path), text_of(self.tree, path))
+                    text = text_of(self.tree, path) if path in self.tree.texts else None
+                    found = installer_finding(name, self.layout.logical(path), text)
                     self.findings += [found] if found else []
                     continue
                 if is_patch(path, sha256, self.layout):
@@ -155,7 +154,7 @@ class _Observation:
             self._find("special-file", self.layout.logical(path), "is a FIFO, socket or device")
         for path in self.tree.empty:
             if path.startswith(site):
-                self.findings.append(empty_finding(path, self.tree, self.layout))
+                self._find("empty-folder", self.layout.logical(path), "is a folder without files", "note")
 
     def _place_outside(self, path: str, sha256: str, size: int, mode: int) -> None:
         logical = self.layout.logical(path)

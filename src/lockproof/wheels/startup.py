@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from lockproof.digests import sha256_hex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 # Modules that site imports by name, wherever they lie on sys.path.
 _HOOKS = re.compile(r"site/(sitecustomize|usercustomize)(\.[^/]*|/__init__\.[^/]*)?")
@@ -54,20 +53,8 @@ def startup_lines(path: str, content: bytes) -> list[str]:
 
 def parse_pyvenv(text: str) -> dict[str, str]:
     """pyvenv.cfg's keys, lower case, as site reads them: the last of two equal keys holds."""
-    return dict(_pyvenv_pairs(text))
-
-
-def repeated_keys(text: str) -> list[str]:
-    """The keys that pyvenv.cfg has more than once: who reads it takes the first, or the last."""
-    counted = Counter(key for key, _ in _pyvenv_pairs(text))
-    return sorted(key for key, count in counted.items() if count > 1)
-
-
-def _pyvenv_pairs(text: str) -> Iterator[tuple[str, str]]:
-    for line in re.split(r"\r\n|\r|\n", text):  # as files are read, which end lines at no other sign
-        key, equals, value = line.partition("=")
-        if equals:
-            yield key.strip().lower(), value.strip()
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {key.strip().lower(): value.strip() for key, equals, value in pairs if equals}
 
 
 def python_of_pyvenv(keys: Mapping[str, str]) -> str:
@@ -81,8 +68,7 @@ def pyvenv_lines(keys: Mapping[str, str]) -> list[str]:
 
     The version is the interpreter layer's matter: site does not act on what this file says of it.
     """
-    # Without the key, site turns it on; without the file there is nothing to turn on.
-    switch = keys.get("include-system-site-packages", "true" if keys else "false").lower()
+    switch = keys.get("include-system-site-packages", "false").lower()
     lines = [f"pyvenv.cfg\0include-system-site-packages\0{switch}"]
     known = _PROVENANCE_KEYS | {"version", "version_info", "include-system-site-packages"}
     lines += [f"pyvenv.cfg\0{key}\0{value}" for key, value in keys.items() if key not in known]
