@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.digests import sha256_hex
-from lockproof.proof.fingerprint import Distribution, Finding
+from lockproof.proof.fingerprint import Distribution, Finding, Fingerprint
 from lockproof.proof.leftout import (
-    held_to_lock,
+    held_to,
     installer_finding,
     is_patch,
     root_findings,
@@ -52,14 +52,15 @@ def test_where_a_wheel_came_from_is_a_note_and_held_to_the_lock(archive: dict[st
     assert found
     assert (found.code, found.path, found.level) == ("origin", HERE, "note")
 
-    def locked(sha256: str | None, root: str = "site/x-1.0.dist-info/") -> list[Distribution]:
+    def locked(sha256: str | None, root: str = "site/x-1.0.dist-info/") -> Fingerprint:
         artifact = ("x-1.0-py3-none-any.whl", sha256) if sha256 else None
-        return [Distribution(name="x", version="1.0", files="", roots=(root,), artifact=artifact)]
+        dist = Distribution(name="x", version="1.0", files="", roots=(root,), artifact=artifact)
+        return Fingerprint(layers={}, distributions=(dist,), files={})
 
-    assert held_to_lock(found, locked(ONE)) == found
-    assert held_to_lock(found, locked(None)) == found
-    assert held_to_lock(found, locked(TWO, "site/y-1.0.dist-info/")) == found
-    other = held_to_lock(found, locked(TWO))
+    assert held_to(locked(ONE), found) == found
+    assert held_to(locked(None), found) == found
+    assert held_to(locked(TWO, "site/y-1.0.dist-info/"), found) == found
+    other = held_to(locked(TWO), found)
     assert (other.code, other.path, other.level) == ("origin", HERE, "mismatch")
     assert ONE in other.message
     assert TWO in other.message

@@ -16,9 +16,9 @@ from lockproof.proof.readtree import text_of
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from lockproof.proof.fingerprint import Distribution
+    from lockproof.proof.fingerprint import Fingerprint
     from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.layout import Layout
 
@@ -122,12 +122,12 @@ def _claims(archive: Mapping[str, object]) -> set[str] | None:
     return claims if all(map(is_sha256, claims)) else None
 
 
-def held_to_lock(found: Finding, locked: Iterable[Distribution]) -> Finding:
+def held_to(predicted: Fingerprint, found: Finding) -> Finding:
     """What was found; a mismatch where a distribution says that it came from another archive than the locked one."""
     claim = found.message.removeprefix(_CLAIM)
     if found.code != "origin" or claim == found.message:
         return found
-    for dist in locked:
+    for dist in predicted.distributions:
         ours = any(found.path.startswith(root) for root in dist.roots)
         if ours and dist.artifact and dist.artifact[1] != claim:
             return found._replace(message=f"{found.message}; the lock's is {dist.artifact[1]}", level="mismatch")
