@@ -485,6 +485,29 @@ CASES = {
             "sitecustomize.pyc",
         )
     },
+    "a row of RECORD with another size": Case(
+        tamper=lambda made: rewrite(record_of(made), r"^(demo/core\.py,sha256=[^,]+),\d+$", r"\1,1"),
+        verdict="match",
+        findings=[("record-size", CORE, NOTE)],
+    ),
+    "a row of RECORD with another size and no hash": Case(
+        tamper=lambda made: rewrite(record_of(made), r"^demo/core\.py,.*$", "demo/core.py,,1"),
+        findings=[("record-size", CORE)],
+    ),
+    "a row of RECORD with MD5": Case(
+        tamper=lambda made: rewrite(record_of(made), r"^demo/core\.py,.*$", "demo/core.py,md5=1B2M2Y8AsgTpgAmY7PhCfg,"),
+        verdict="match",
+        findings=[("record-odd", CORE, NOTE)],
+    ),
+    "a row of RECORD in hexadecimal": Case(
+        tamper=lambda made: rewrite(
+            record_of(made),
+            r"^demo/core\.py,.*$",
+            f"demo/core.py,sha256={sha256_hex((made.site / 'demo/core.py').read_bytes())},",
+        ),
+        verdict="match",
+        findings=[("record-odd", CORE, NOTE)],
+    ),
     "system site-packages": Case(
         tamper=lambda made: rewrite(made.folder / "pyvenv.cfg", "^(include-system-site-packages) .*", r"\1 = true"),
         layer="startup",
