@@ -573,6 +573,11 @@ CASES = {
         tamper=chmod(f"{BIN}/demo-tool", 0o644), findings=[("not-executable", "scripts/demo-tool")]
     ),
     "a setuid script": Case(tamper=chmod(f"{BIN}/demo-sh", 0o4755), findings=[("mode", "scripts/demo-sh")]),
+    "a world-writable site-packages": Case(tamper=chmod("SITE", 0o1777), findings=[("mode", "site")]),
+    "a world-writable folder of a package": Case(tamper=chmod("SITE/demo", 0o757), findings=[("mode", "site/demo")]),
+    "a world-writable environment": Case(tamper=chmod(".", 0o777), findings=[("mode", "data/.")]),
+    "a world-writable pyvenv.cfg": Case(tamper=chmod("pyvenv.cfg", 0o666), findings=[("mode", "data/pyvenv.cfg")]),
+    "a world-writable activate": Case(tamper=chmod(f"{BIN}/activate", 0o777), findings=[("mode", "scripts/activate")]),
     "a world-writable module": Case(tamper=chmod("SITE/demo/core.py", 0o666), findings=[("mode", CORE)]),
     # ---- what is left out of the lines
     "an odd INSTALLER": Case(

@@ -37,7 +37,7 @@ EDGES = [
     "indexes.pipconfig", "indexes.replies", "indexes.session", "indexes.simpleapi", "indexes.index",
     "indexes.download", "locks.caches", "environments.installers", "locks.exports", "locks.lockfile", "wheels.unpack",
     "wheels.store", "wheels.joiner", "running.forks", "wheels.unpackers", "running.process", "proof.vouched",
-    "proof.recompile", "proof.bytecode",
+    "proof.recompile", "proof.folders", "proof.bytecode",
     "environments.pycache", "proof.inspection", "wheels.compiled", "wheels.linking", "environments.environment",
     "build.buildhook", "build.builds", "build.sdists", "environments.workspace", "running.preparation",
     "proof.dependencies", "build.keptfile", "build.building", "build.projectwheels", "build.package",

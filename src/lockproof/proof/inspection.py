@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lockproof.errors import UnavailableError, UsageError
 from lockproof.proof.bytecode import check_bytecode
 from lockproof.proof.fingerprint import Finding
+from lockproof.proof.folders import folder_findings
 from lockproof.proof.observation import observe
 from lockproof.proof.reader import ChangedDuringRead, read_tree
 from lockproof.proof.readtree import bytecode_of, layout_of
@@ -56,7 +57,7 @@ def inspect_environment(
     interpreter, finding = _interpreter_of(tree, identify, declared)
     if previous and tree is previous.tree and interpreter == previous.interpreter:
         return Inspection(fingerprint=previous.fingerprint, tree=tree, interpreter=interpreter)
-    answers = _bytecode_answers(tree, interpreter, vouched)
+    answers, open_folders = _bytecode_answers(tree, interpreter, vouched), _open_folders(tree)
     fingerprint = observe(
         tree,
         bytecode=answers,
@@ -65,6 +66,7 @@ def inspect_environment(
     )
     if interpreter:
         fingerprint = interpreter.told_by(fingerprint)
+    fingerprint = replace(fingerprint, findings=(*fingerprint.findings, *open_folders))
     if finding:
         fingerprint = replace(fingerprint, findings=(*fingerprint.findings, finding))
     return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
@@ -91,6 +93,13 @@ def _unreadable(folder: str, error: Exception) -> UnavailableError:
         "the environment can't be read whole", where=folder, why=why,
         remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
     )  # fmt: skip
+
+
+def _open_folders(tree: Tree) -> list[Finding]:
+    try:
+        return list(folder_findings(tree, layout_of(tree)))
+    except OSError as error:
+        raise _unreadable(tree.root, error) from error
 
 
 def _bytecode_answers(tree: Tree, interpreter: Interpreter | None, folder: Path | None) -> Mapping[str, Finding | None]:
