@@ -130,10 +130,13 @@ def test_constants_that_only_look_alike_are_not_the_same(fresh: object, found: o
 
 
 def constants() -> st.SearchStrategy[object]:
-    leaves = (
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.just(...)
+    texts = st.text(max_size=8) | st.binary(max_size=8)
+    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts | st.just(...)
+    return st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=4).map(tuple) | st.frozensets(inner, max_size=4),
+        max_leaves=8,
     )
-    return st.recursive(leaves, lambda inner: st.lists(inner).map(tuple) | st.frozensets(inner, max_size=4))
 
 
 def shape(value: object) -> object:
