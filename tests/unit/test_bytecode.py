@@ -94,8 +94,8 @@ def test_names_say_which_source_and_what_is_not_python_s(tmp_path: Path) -> None
         **{str(path.relative_to(tmp_path)): None for path in true},
         f"__pycache__/w.{TAG}.pyc": None,
         f"__pycache__/gone.{TAG}.pyc": "bytecode-orphan",
-        f"__pycache__/m.{TAG}.opt-hook1.pyc": "bytecode-rewritten",
-        f"__pycache__/m.{TAG}.opt-3.pyc": "bytecode-rewritten",
+        f"__pycache__/m.{TAG}.opt-hook1.pyc": "bytecode-hooked",
+        f"__pycache__/m.{TAG}.opt-3.pyc": "bytecode-hooked",
         f"__pycache__/m.{TAG}-pytest-8.0.1.pyc": "bytecode-rewritten",
         f"__pycache__/l.{TAG}.pyc": "bytecode",
     }

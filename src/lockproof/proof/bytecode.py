@@ -29,7 +29,7 @@ SECONDS = 20
 """What each file may take, on top of what its size allows."""
 _BATCHES = 4  # a core: a long one at the end keeps no other waiting
 _DEATHS = 16  # of processes, until no more is asked: bytecode that nobody can read must not cost hours
-_HOOKED = re.compile(r"-pytest-|\.opt-(?![012]\.pyc)[^.]*\.pyc$")
+_HOOKED = re.compile(r"\.opt-(?![012]\.pyc)[^.]*\.pyc$")
 _LEVEL = re.compile(r"\.opt-(\d)\.pyc$")
 
 _MEANING = {
@@ -39,7 +39,8 @@ _MEANING = {
     "unchecked": ("bytecode-unchecked", "is bytecode that would run whatever its source says", "mismatch"),
     "false": ("bytecode-false", "is bytecode that does not do what its source says", "mismatch"),
     "unreadable": ("bytecode-unreadable", "is bytecode that can't be compared with its source", "unproven"),
-    "hooked": ("bytecode-rewritten", "is what an import hook, such as pytest's, made of a module", "unproven"),
+    "rewritten": ("bytecode-rewritten", "is what pytest made of a test module", "unproven"),
+    "hooked": ("bytecode-hooked", "is what an import hook, or an odd level of -O, made of a module", "unproven"),
     "orphan": ("bytecode-orphan", "is bytecode without a source: not loaded", "note"),
     "linked": ("bytecode", "is bytecode of a source that is a link, which is not followed", "unproven"),
     "alone": ("bytecode", "can't be checked without its interpreter", "unproven"),
@@ -67,7 +68,9 @@ def check_bytecode(
     words: dict[str, str] = {}
     rows = []
     for bytecode, source in pairs:
-        if _HOOKED.search(bytecode):
+        if "-pytest-" in bytecode:
+            words[bytecode] = "rewritten"
+        elif _HOOKED.search(bytecode):
             words[bytecode] = "hooked"
         elif not source:
             words[bytecode] = "orphan"
