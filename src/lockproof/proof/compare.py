@@ -17,11 +17,11 @@ from lockproof.proof.fingerprint import (
     artifacts_digest,
     describe,
 )
+from lockproof.proof.leftout import held_to
 from lockproof.proof.pythonfacts import interpreter_findings, platform_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
 
 TOLD = frozenset((REQUIRES, EDITABLE, "project-untracked", "project-replaces"))
 """The codes of a prediction's notes that a proof tells too: they are about the cell, not about a wheel by itself."""
@@ -102,7 +102,7 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
     observed = attributed(predicted, observed)
     excused = {(finding.code, finding.path) for finding in predicted.findings}
     findings = [
-        finding._replace(level="mismatch") if finding.code == "owned-twice" else finding
+        finding._replace(level="mismatch") if finding.code == "owned-twice" else held_to(predicted, finding)
         for finding in observed.findings
         if (finding.code, finding.path) not in excused
     ]

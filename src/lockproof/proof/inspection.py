@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from lockproof.errors import UnavailableError, UsageError
 from lockproof.proof.bytecode import check_bytecode
 from lockproof.proof.fingerprint import Finding
+from lockproof.proof.folders import folder_findings
 from lockproof.proof.observation import observe
 from lockproof.proof.reader import ChangedDuringRead, read_tree
 from lockproof.proof.readtree import bytecode_of, layout_of
+from lockproof.proof.vouched import Vouched
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.proof.reader import Tree
@@ -40,20 +42,22 @@ def inspect_environment(
     declared: Path | None = None,
     known: Known | None = None,
     previous: Inspection | None = None,
+    vouched: Path | None = None,
 ) -> Inspection:
     """Read the virtual environment in `folder`, and say what its fingerprint is.
 
     `identify` says which interpreter an executable outside the environment is; `declared` is the one it should be.
     Links are followed only below `store` and only where pyvenv.cfg says that the environment was joined by links.
     `known` spares reading files whose bytes were hashed while they looked as they do now; what is read is entered.
-    Where everything is as in `previous`, its fingerprint is the answer. Raises UsageError for a folder that is no
+    Where everything is as in `previous`, its fingerprint is the answer. `vouched` is a folder in which it is remembered
+    which bytecode is true to its source. Raises UsageError for a folder that is no
     environment, UnavailableError for one that can't be read or changes meanwhile.
     """
     tree = _read(folder, store, known, previous)
     interpreter, finding = _interpreter_of(tree, identify, declared)
     if previous and tree is previous.tree and interpreter == previous.interpreter:
         return Inspection(fingerprint=previous.fingerprint, tree=tree, interpreter=interpreter)
-    answers = check_bytecode(tree.root, bytecode_of(tree), interpreter.executable if interpreter else None)
+    answers, open_folders = _bytecode_answers(tree, interpreter, vouched), _open_folders(tree)
     fingerprint = observe(
         tree,
         bytecode=answers,
@@ -62,6 +66,7 @@ def inspect_environment(
     )
     if interpreter:
         fingerprint = interpreter.told_by(fingerprint)
+    fingerprint = replace(fingerprint, findings=(*fingerprint.findings, *open_folders))
     if finding:
         fingerprint = replace(fingerprint, findings=(*fingerprint.findings, finding))
     return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
@@ -79,11 +84,36 @@ def _read(folder: Path, store: Path | None, known: Known | None, previous: Inspe
         follow = str((store / "wheels").resolve()) if store and keys.get("lockproof-link") == "symlink" else None
         return read_tree(str(folder.absolute()), known, follow, previous.tree if previous else None)
     except (OSError, ChangedDuringRead) as error:
-        why = f"{error} changed while it was read" if isinstance(error, ChangedDuringRead) else str(error)
-        raise UnavailableError(
-            "the environment can't be read whole", where=str(folder), why=why,
-            remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
-        ) from error  # fmt: skip
+        raise _unreadable(str(folder), error) from error
+
+
+def _unreadable(folder: str, error: Exception) -> UnavailableError:
+    why = f"{error} changed while it was read" if isinstance(error, ChangedDuringRead) else str(error)
+    return UnavailableError(
+        "the environment can't be read whole", where=folder, why=why,
+        remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
+    )  # fmt: skip
+
+
+def _open_folders(tree: Tree) -> list[Finding]:
+    try:
+        return list(folder_findings(tree, layout_of(tree)))
+    except OSError as error:
+        raise _unreadable(tree.root, error) from error
+
+
+def _bytecode_answers(tree: Tree, interpreter: Interpreter | None, folder: Path | None) -> Mapping[str, Finding | None]:
+    pairs = bytecode_of(tree)
+    if not pairs:
+        return {}
+    vouched = Vouched(folder, interpreter.layer) if folder and interpreter else None
+    try:
+        answers = check_bytecode(tree, pairs, interpreter, vouched)
+    except (OSError, ChangedDuringRead) as error:
+        raise _unreadable(tree.root, error) from error
+    if vouched:
+        vouched.save()
+    return answers
 
 
 def _interpreter_of(
@@ -118,7 +148,8 @@ def _home(tree: Tree) -> str:
 def _home_finding(tree: Tree, interpreter: Interpreter) -> Finding | None:
     """Python takes its standard library from beside pyvenv.cfg's `home` (PEP 405), whatever its executable is."""
     home = _home(tree)
-    if home and Path(home).resolve() == interpreter.executable.parent:
+    # Old releases of virtualenv wrote the prefix; Python searches upwards from there all the same.
+    if home and Path(home).resolve() in (interpreter.executable.parent, interpreter.prefix.resolve()):
         return None
     text = f"says home = {home}, its interpreter is in {interpreter.executable.parent}"
     return Finding("interpreter-home", "data/pyvenv.cfg", text)

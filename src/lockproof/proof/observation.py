@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,15 @@ from lockproof.proof.fingerprint import (
     owned_roots,
     set_digest,
     startup_digest,
+)
+from lockproof.proof.leftout import (
+    INSTALLER_FILES,
+    ROOT_FILES,
+    activator_findings,
+    installer_finding,
+    is_activator,
+    is_patch,
+    root_findings,
 )
 from lockproof.proof.ownership import ownership_findings, recorded_files
 from lockproof.proof.readtree import bytecode_of, is_bytecode, layout_of, text_of
@@ -30,10 +38,6 @@ if TYPE_CHECKING:
     from lockproof.pythons.layout import Layout
 
 _PYTHON = re.compile(r"python(3(\.\d+)?)?t?(w?\.exe)?")
-_SUPPORT = re.compile(r"([aA]ctivate|deactivate)(\.(bat|csh|fish|nu|ps1|xsh))?|activate_this\.py|pydoc\.bat")
-_ROOT_FILES = frozenset(("pyvenv.cfg", "CACHEDIR.TAG", ".gitignore", ".lock"))
-_ORIGIN_FILES = frozenset(("direct_url.json", "uv_cache.json", "uv_build.json", "provenance_url.json"))
-_INSTALLER_FILES = _ORIGIN_FILES | {"RECORD", "INSTALLER", "REQUESTED"}
 
 
 def observe(
@@ -78,6 +82,8 @@ class _Observation:
         self._check_bytecode(bytecode)
         total, distributions = self._distributions()
         self.findings += ownership_findings(self.groups, self.facts)
+        self.findings += activator_findings(self.tree, self.layout)
+        self.findings += root_findings(self.tree)
         startup = self._startup()
         layers = {
             "set": set_digest((dist.name, dist.version) for dist in distributions),
@@ -108,12 +114,12 @@ class _Observation:
         """Whether a file belongs to the environment itself (and is checked otherwise), not to a distribution."""
         folder, _, name = path.rpartition("/")
         if not folder:
-            return name in _ROOT_FILES
+            return name in ROOT_FILES
         if folder != self.layout.scripts:
-            return False
+            return is_patch(path, sha256, self.layout)
         if _PYTHON.fullmatch(name):  # a copy of the interpreter, not a program of that name
             return f"sha256:{sha256}" == self.interpreter.get("executable")
-        return _SUPPORT.fullmatch(name) is not None
+        return is_activator(name)
 
     def _dist_infos(self) -> set[str]:
         """The .dist-info folders of distributions: directly in site-packages, and with METADATA."""
@@ -128,14 +134,18 @@ class _Observation:
         site = self.layout.site + "/"
         dist_infos = self._dist_infos()
         for path, (sha256, size, mode, _status) in self.tree.files.items():
-            if mode & 0o6002 and not self._left_out(path, sha256):
+            if mode & 0o6002 and path != ".lock":  # uv lets everybody write to its lock
                 self._find("mode", self.layout.logical(path), f"its mode {mode & 0o7777:o} is setuid or world-writable")
             if path.startswith(site):
                 if path.endswith(".pyc") and is_bytecode(path):
                     continue
                 folder, _, name = path.rpartition("/")
-                if name in _INSTALLER_FILES and folder in dist_infos:
-                    self._check_installer_file(path, name)
+                if name in INSTALLER_FILES and folder in dist_infos:
+                    text = text_of(self.tree, path) if path in self.tree.texts else None
+                    found = installer_finding(name, self.layout.logical(path), text)
+                    self.findings += [found] if found else []
+                    continue
+                if is_patch(path, sha256, self.layout):
                     continue
                 self.facts["site/" + path[len(site) :]] = FileFact("f", sha256, size)
             elif not self._left_out(path, sha256) and not is_bytecode(path):
@@ -167,27 +177,6 @@ class _Observation:
         ends = {end for path, end in self.tree.resolved.items() if self._is_python(path)}
         if len(ends) > 1:
             self._find("interpreter-links", "scripts/python", f"its names lead to different files: {sorted(ends)}")
-
-    def _check_installer_file(self, path: str, name: str) -> None:
-        logical = self.layout.logical(path)
-        text = text_of(self.tree, path)
-        if name == "INSTALLER" and not re.fullmatch(r"[\w.+-]{1,64}( [\w.+-]{1,64})?\s*", text):
-            self._find("installer-file", logical, "is not a tool's name, or its name and version")
-        elif name == "REQUESTED" and text.strip():
-            self._find("installer-file", logical, "is not empty")
-        elif name in _ORIGIN_FILES:
-            try:
-                origin = json.loads(text)
-            except ValueError:
-                origin = None
-            if not isinstance(origin, dict):
-                self._find("origin", logical, "is not the JSON object that it should be")
-            elif name == "direct_url.json" and "archive_info" not in origin:
-                self._find(
-                    "origin", logical, "says that it was installed from a folder or a repository, not from a wheel"
-                )
-            else:
-                self._find("origin", logical, "says where it was installed from; its files are compared", "note")
 
     def _check_bytecode(self, bytecode: Mapping[str, Finding | None]) -> None:
         for path, _source in bytecode_of(self.tree):
@@ -228,7 +217,7 @@ class _Observation:
         lines = pyvenv_lines(keys)
         for path, content in self.tree.texts.items():
             logical = self.layout.logical(path)
-            if is_startup_file(logical):
+            if is_startup_file(logical) and not is_patch(path, self.tree.files[path][0], self.layout):
                 lines += startup_lines(logical, content)
         for path, target in self.tree.links.items():
             logical = self.layout.logical(path)

@@ -38,7 +38,7 @@ def recorded_files(
     files = tree.files
     owned: dict[str, None] = {}
     findings = []
-    for row, digest, plain in rows:
+    for row, digest, size, odd, plain in rows:
         path = site + row if plain else posixpath.normpath(site + row.replace("\\", "/"))
         if not plain and (path.startswith(("../", "/")) or row.startswith("/")):
             message = f"has a row that leaves the environment: {row}"
@@ -53,6 +53,11 @@ def recorded_files(
                 findings.append(Finding("record-ghost", logical, message, "mismatch"))
         elif digest is not None and digest != fact[0] and path != record and _is_plain(facts.get(logical)):
             findings.append(Finding("record-hash", logical, f"is not what {where} says", "mismatch"))
+        elif size not in ("", str(fact[1])) and path != record and _is_plain(facts.get(logical)):
+            level = "note" if digest else "mismatch"  # with a true hash, it is the wheel's own RECORD that errs
+            findings.append(Finding("record-size", logical, f"has another size than {where} says", level))
+        if odd and fact is not None:
+            findings.append(Finding("record-odd", logical, f"{odd} in {where}", "note"))
         if logical in facts:
             owned[logical] = None
     return list(owned), findings
@@ -71,12 +76,24 @@ def ownership_findings(groups: Mapping[str, Iterable[str]], facts: Mapping[str, 
 
 
 @lru_cache(maxsize=4096)
-def _record_rows(record: bytes) -> list[tuple[str, str | None, bool]]:
-    """RECORD's rows as (path, sha256 in hexadecimal, whether the path is plain); environments share most of them."""
-    return [
-        (path, hex_of_record_hash(field) if field else None, not (path.startswith("/") or "//" in path or "./" in path))
-        for path, field, _size in parse_record(record)
-    ]
+def _record_rows(record: bytes) -> list[tuple[str, str | None, str, str, bool]]:
+    """RECORD's rows as (path, sha256 in hexadecimal, size, what is odd, whether the path is plain).
+
+    Environments share most of them.
+    """
+    rows = []
+    for path, field, size in parse_record(record):
+        digest = hex_of_record_hash(field) if field else None
+        plain = not (path.startswith("/") or "//" in path or "./" in path)
+        rows.append((path, digest, size, _oddity(field, digest) if field else "", plain))
+    return rows
+
+
+def _oddity(field: str, digest: str | None) -> str:
+    """What is odd about a hash: it isn't SHA-256, whose base64 has 43 signs without padding."""
+    if digest is None:
+        return f"has no SHA-256 but {field.partition('=')[0][:20]}" if "=" in field else "has a hash that is none"
+    return "has its hash in another form than base64 without padding" if len(field) != len("sha256=") + 43 else ""
 
 
 def _is_plain(fact: FileFact | None) -> bool:

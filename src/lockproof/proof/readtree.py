@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _LIBRARY = re.compile(r"lib/python(3\.\d+t?)/")
 # What Python makes of a source, as against a module of that name: `x.cpython-312.pyc`, `x.cpython-312.opt-1.pyc`.
-_TAGGED = re.compile(r"[^/]+\.[\w-]+(\.opt-\w+)?\.pyc")
+_TAGGED = re.compile(r"([^/]+?)\.[\w-]+(\.opt-\w+)?\.pyc")
 
 
 class ReadTree(Protocol):
@@ -80,13 +80,19 @@ def is_bytecode(path: str) -> bool:
 
 
 def bytecode_of(tree: ReadTree) -> list[tuple[str, str]]:
-    """The (bytecode, source) pairs of files in `__pycache__` folders, as paths below the root; source "" where gone."""
+    """The (bytecode, source) pairs of files in `__pycache__` folders, as paths below the root; source "" where gone.
+
+    A source may be a link.
+    """
     pairs = []
     for path in tree.files:
         if path.endswith(".pyc") and is_bytecode(path):
             folder, _, name = path.rpartition("/")
-            source = f"{folder.rpartition('/')[0]}/{name.partition('.')[0]}.py"
-            pairs.append((path, source if source in tree.files else ""))
+            named = _TAGGED.fullmatch(name)
+            source = f"{folder.removesuffix('__pycache__')}{named[1] if named else name}.py"
+            # Windows runs .pyw files too, whose bytecode has the same name.
+            places = (place for place in (source, f"{source}w") if place in tree.files or place in tree.links)
+            pairs.append((path, next(places, "")))
     return pairs
 
 

@@ -53,6 +53,7 @@ def inspect_target(named: str, project: Project, expected: Interpreter | None = 
         identify=lambda real: identify(real, discovery),
         store=project.store.folder,
         declared=expected.executable if expected else None,
+        vouched=project.places.cache / "vouched",
     )
     if inspection.interpreter is None:
         return inspection

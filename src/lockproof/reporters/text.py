@@ -23,6 +23,7 @@ _FIRST = (
     "distribution",
     "unowned",
 )
+_ALIKE = 5  # findings that say the same of different files, until they share one line
 _SHOWN = 20  # findings or files a list shows before it says how many more there are
 
 
@@ -56,7 +57,7 @@ def fingerprint_text(target: str, fingerprint: Fingerprint) -> str:
     """What an environment is."""
     lines = [f"{printable(target)}  {fingerprint.digest}\n", *_layer_lines(fingerprint)]
     lines.append(f"  {len(fingerprint.distributions)} distributions, {len(fingerprint.files)} files\n")
-    lines += _finding_lines(fingerprint.findings, verbose=True)
+    lines += _finding_lines(_together(fingerprint.findings), verbose=True)
     return "".join(lines)
 
 
@@ -78,7 +79,8 @@ def proof_text(target: str, against: str, proof: Proof, *, verbose: bool) -> str
     lines = [f"  tolerated: {printable(path)}: {printable(text)}\n" for _, path, text in proof.tolerated]
     if not verbose and len(lines) > _SHOWN:
         lines[_SHOWN:] = [f"  … and {len(lines) - _SHOWN} more tolerated (--verbose shows all, --json too)\n"]
-    return "".join([f"{printable(sentence)}\n", *lines, *_finding_lines(proof.findings, verbose=verbose)])
+    found = proof.findings if verbose else _together(proof.findings)
+    return "".join([f"{printable(sentence)}\n", *lines, *_finding_lines(found, verbose=verbose)])
 
 
 def tolerances_text(proof: Proof) -> str:
@@ -90,6 +92,21 @@ def tolerances_text(proof: Proof) -> str:
 def attested_text(cell: str, lock: str, keyid: str) -> str:
     """What an attestation is of, and whose word it is."""
     return f"attestation of {printable(cell)}, lock {printable(lock)}, signed with key {printable(keyid)}\n"
+
+
+def _together(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, and one in the place of many that say the same of different files."""
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in findings:
+        alike.setdefault((finding.level, finding.code, finding.message), []).append(finding)
+    shown = []
+    for same in alike.values():
+        if len(same) <= _ALIKE or same[0].level == "mismatch":
+            shown += same
+        else:
+            first = min(same)
+            shown.append(first._replace(path=f"{first.path} and {len(same) - 1} more"))
+    return shown
 
 
 def _finding_lines(findings: Iterable[Finding], *, verbose: bool) -> list[str]:

@@ -1,0 +1,96 @@
+"""The scripts that venv, virtualenv and uv write to activate an environment: known by their text, paths aside.
+
+Python never reads them, but people's shells do. What a release writes is the same for every environment except for a
+few values; where each of these is exactly the environment's own, a placeholder stands for it, and the digest of what is
+left is looked up in `knownactivators`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from lockproof.digests import sha256_hex
+from lockproof.proof.knownactivators import KNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PATCHES = frozenset(("_virtualenv.py", "_virtualenv.pth"))
+"""What virtualenv puts into site-packages for Pythons before 3.10: it undoes distutils settings that break pip."""
+# Nothing that a shell acts on, whatever quotes it stands in; a space is so only within quotes.
+_PLAIN = re.compile(r"[\w./+@=:,-]+")
+_QUOTABLE = re.compile(r"[\w./+@=:, -]+")
+_LEADS = re.compile(r"(?i:virtual_env) ?=? ?(?:r#|r)?['\"]?(/[\w./+@=:, -]*[\w./+@=:,-])")
+_LIBRARIES = r"/lib/t(cl|k)[\w.]{1,8}"
+
+
+class Place(NamedTuple):
+    """What a release writes of an environment.
+
+    `roots` are its folder as it was named and without links, `home` is pyvenv.cfg's, `site` is site-packages below it.
+    """
+
+    roots: tuple[str, ...]
+    home: str
+    site: str
+
+
+def is_known(name: str, content: bytes, place: Place) -> bool:
+    """Whether a known release writes exactly this into a file of that name, for an environment in that place."""
+    digest = KNOWN.get(name, {})
+    return any(form in digest for form in _forms(content, place))
+
+
+def other_root(content: bytes) -> str:
+    """The folder that a script for activating leads to, by its text; empty where there is none."""
+    named = _LEADS.search(content.decode("utf-8", "surrogateescape"))
+    return named[1] if named else ""
+
+
+def is_known_file(name: str, sha256: str) -> bool:
+    """The same of a file in which there is nothing of the environment."""
+    return sha256 in KNOWN.get(name, {})
+
+
+def digest_of(content: bytes, place: Place) -> str:
+    """The digest of a script's normal form, for an environment that lies where it was made."""
+    return next(iter(_forms(content, place)))
+
+
+def written_by(keys: Mapping[str, str]) -> str:
+    """`tool version` of who made an environment, by pyvenv.cfg's keys."""
+    for tool in ("virtualenv", "uv"):
+        if keys.get(tool):
+            return f"{tool} {keys[tool]}"
+    return f"venv {keys.get('version', '')}".strip()
+
+
+def has_release(tool: str) -> bool:
+    """Whether `tool version` is one of those whose scripts are all known."""
+    return any(tool in releases.split(", ") for files in KNOWN.values() for releases in files.values())
+
+
+def _forms(content: bytes, place: Place) -> Iterable[str]:
+    text = content.decode("utf-8", "surrogateescape")
+    for root in dict.fromkeys(place.roots):
+        yield sha256_hex(_normal(text, root, place).encode("utf-8", "surrogateescape"))
+
+
+def _normal(text: str, root: str, place: Place) -> str:
+    for base in (place.home, place.home.rpartition("/")[0]):
+        if _PLAIN.fullmatch(base):  # Tcl's and Tk's libraries, which virtualenv names, lie in the base
+            text = re.sub(
+                rf"'{re.escape(base)}{_LIBRARIES}'|(?<==){re.escape(base)}{_LIBRARIES}$", "''", text, flags=re.M
+            )
+    text = text.replace(place.site, "@SITE@")
+    if not _QUOTABLE.fullmatch(root):
+        return text
+    for quoted in (f"'{root}'", f'"{root}"', ascii(root)):
+        text = text.replace(quoted, "@ENV@")
+    if _PLAIN.fullmatch(root):
+        text = re.sub(rf"(?<![\w./-]){re.escape(root)}(?![\w./+-])", "@ENV@", text)
+    name = root.rpartition("/")[2]
+    for quote in "'\"":
+        text = text.replace(f"{quote}{name}{quote}", "@NAME@")
+    return text.replace(f"({name}) ", "(@NAME@) ")

@@ -1,0 +1,91 @@
+"""Scripts for activating: what a release wrote is known wherever it lies, and nothing else is."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lockproof.digests import sha256_hex
+from lockproof.environments.environment import make_skeleton
+from lockproof.proof import activators
+from lockproof.proof.activators import Place, digest_of, has_release, is_known, written_by
+from lockproof.proof.leftout import activator_findings
+from lockproof.proof.reader import read_tree
+from lockproof.proof.readtree import layout_of
+from support.environments import app_data, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLACE = Place(("/work/my env",), "/opt/python/bin", "lib/python3.11/site-packages")
+TEXT = b"VIRTUAL_ENV='/work/my env'\nPS1=\"(my env) $PS1\"\nTCL_LIBRARY='/opt/python/lib/tcl8.6'\n"
+
+
+def known(monkeypatch: pytest.MonkeyPatch, content: bytes = TEXT, place: Place = PLACE) -> None:
+    monkeypatch.setattr(activators, "KNOWN", {"activate": {digest_of(content, place): "venv 3.99"}})
+
+
+def test_the_same_script_elsewhere_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    known(monkeypatch)
+    elsewhere = Place(("/x", "/private/x"), "/usr/bin", "lib/python3.12/site-packages")
+    text = b"VIRTUAL_ENV=/private/x\nPS1=\"(x) $PS1\"\nTCL_LIBRARY=''\n"
+
+    assert is_known("activate", TEXT, PLACE)
+    assert is_known("activate", text, elsewhere)
+    assert not is_known("activate.fish", text, elsewhere)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT + b"\n",
+        TEXT.replace(b"'/work/my env'", b"/work/my env"),  # a space that no quotes hold
+        TEXT.replace(b"/work/my env", b"/work/my envy"),
+        TEXT.replace(b"/opt/python/lib/tcl8.6", b"/tmp/lib/tcl8.6"),  # Tcl runs what it finds there
+        TEXT.replace(b"/lib/tcl8.6", b"/lib/tcl8.6/../../../../tmp"),
+        TEXT.replace(b"'/work/my env'", b"'/work/my env''; evil; '"),
+    ],
+)
+def test_anything_else_is_not(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    known(monkeypatch)
+    assert not is_known("activate", text, PLACE)
+
+
+def test_a_path_that_means_something_to_a_shell_is_never_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(("/x/$(evil)",), "/usr/bin", "site")
+    known(monkeypatch, b"VIRTUAL_ENV='/x/y'", Place(("/x/y",), "/usr/bin", "site"))
+    assert not is_known("activate", b'VIRTUAL_ENV="/x/$(evil)"', place)
+
+
+def test_who_wrote_it() -> None:
+    assert written_by({"virtualenv": "20.4.7", "version": "3.9"}) == "virtualenv 20.4.7"
+    assert written_by({"uv": "0.9.1"}) == "uv 0.9.1"
+    assert written_by({"version": "3.12.1"}) == "venv 3.12.1"
+    assert has_release("virtualenv 20.4.7")
+    assert not has_release("virtualenv 20.4")
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "env", "ünï"])
+def test_virtualenv_s_own_are_known(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    make_skeleton(running(), folder, app_data())
+    tree = read_tree(str(folder))
+    scripts = {path for path in tree.texts if path.startswith("bin/")}
+
+    assert len(scripts) > 5
+    assert {f.path.removeprefix("scripts/") for f in activator_findings(tree, layout_of(tree))} == set()
+
+
+def test_venv_s_own_are_known_to_the_script_that_makes_the_table(tmp_path: Path) -> None:
+    """Every release writes the same text into two environments, once their values are out of it."""
+    digests = []
+    for name in ("one", "another place"):
+        folder = tmp_path / name / "env-x"
+        subprocess.run([running().executable, "-m", "venv", "--without-pip", folder], check=True)
+        layout = layout_of(tree := read_tree(str(folder)))
+        place = Place((str(folder),), str(running().executable.parent), layout.site)
+        digests.append({path: digest_of(text, place) for path, text in tree.texts.items() if path.startswith("bin/")})
+    assert digests[0] == digests[1]
+    assert sha256_hex(b"") not in digests[0].values()
