@@ -486,7 +486,9 @@ CASES = {
         )
     },
     "system site-packages": Case(
-        tamper=configure("include-system-site-packages = true"), layer="startup", findings=[("startup", "pyvenv.cfg")]
+        tamper=configure("include-system-site-packages = true"),
+        layer="startup",
+        findings=[("startup", "pyvenv.cfg"), ("pyvenv-trap", "data/pyvenv.cfg")],
     ),
     "a key more in pyvenv.cfg": Case(
         tamper=configure("future = yes"), layer="startup", findings=[("startup", "pyvenv.cfg")]

@@ -201,9 +201,13 @@ def _set_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding
         left, right = expected.get(name), found.get(name)
         if left == right:
             continue
-        text = f"expected {left or 'no such distribution'}, found {right or 'no such distribution'}"
+        text = f"expected {_version(left)}, found {_version(right)}"
         findings.append(Finding("distribution", name, f"{name}: {text}"))
     return findings
+
+
+def _version(version: str | None) -> str:
+    return "no such distribution" if version is None else version or "one without a version"
 
 
 def _startup_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:

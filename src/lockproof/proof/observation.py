@@ -17,11 +17,20 @@ from lockproof.proof.fingerprint import (
     startup_digest,
 )
 from lockproof.proof.ownership import ownership_findings, recorded_files
+from lockproof.proof.phantoms import phantom_findings
 from lockproof.proof.readtree import bytecode_of, is_bytecode, layout_of, text_of
 from lockproof.pythons.layout import canonical_name
 from lockproof.wheels.launchers import Launcher, RewrittenScript, parse_script
 from lockproof.wheels.manifest import metadata_identity
-from lockproof.wheels.startup import is_startup_file, parse_pyvenv, python_of_pyvenv, pyvenv_lines, startup_lines
+from lockproof.wheels.startup import (
+    is_startup_file,
+    parse_pyvenv,
+    python_of_pyvenv,
+    pyvenv_lines,
+    pyvenv_traps,
+    startup_line,
+    startup_lines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +70,7 @@ class _Observation:
         self.facts: dict[str, FileFact] = {}
         self.findings: list[Finding] = []
         self.groups: dict[str, list[str]] = {}
+        self.places: dict[str, str] = {}  # of headers: logical to real path
         self.interpreter: Mapping[str, str] = {}
         names = {path for path in (*tree.links, *tree.files) if self._is_python(path)}
         self.interpreters = {
@@ -78,6 +88,7 @@ class _Observation:
         self._check_bytecode(bytecode)
         total, distributions = self._distributions()
         self.findings += ownership_findings(self.groups, self.facts)
+        self.findings += phantom_findings(self.tree, self.layout, self._dist_infos())
         startup = self._startup()
         layers = {
             "set": set_digest((dist.name, dist.version) for dist in distributions),
@@ -128,7 +139,7 @@ class _Observation:
         site = self.layout.site + "/"
         dist_infos = self._dist_infos()
         for path, (sha256, size, mode, _status) in self.tree.files.items():
-            if mode & 0o6002 and not self._left_out(path, sha256):
+            if mode & 0o6002 and path != ".lock":  # uv lets everybody write to its lock
                 self._find("mode", self.layout.logical(path), f"its mode {mode & 0o7777:o} is setuid or world-writable")
             if path.startswith(site):
                 if path.endswith(".pyc") and is_bytecode(path):
@@ -142,9 +153,6 @@ class _Observation:
                 self._place_outside(path, sha256, size, mode)
         for path in self.tree.special:
             self._find("special-file", self.layout.logical(path), "is a FIFO, socket or device")
-        for path in self.tree.empty:
-            if path.startswith(site):
-                self._find("empty-folder", self.layout.logical(path), "is a folder without files", "note")
 
     def _place_outside(self, path: str, sha256: str, size: int, mode: int) -> None:
         logical = self.layout.logical(path)
@@ -157,6 +165,13 @@ class _Observation:
                 fact = FileFact("e", f"{parsed.module}:{parsed.attr}")
             elif isinstance(parsed, RewrittenScript):
                 fact = FileFact("s", parsed.sha256, parsed.size)
+        if logical.startswith("headers/"):  # whose folders are named as their distributions are, in any spelling
+            twin = self.places.setdefault(logical, path)
+            if twin != path:
+                self._find("twin-paths", logical, f"is there twice: {min(twin, path)} and {max(twin, path)}")
+                if twin < path:
+                    return
+            self.places[logical] = path
         self.facts[logical] = fact
 
     def _place_links(self) -> None:
@@ -171,14 +186,16 @@ class _Observation:
     def _check_installer_file(self, path: str, name: str) -> None:
         logical = self.layout.logical(path)
         text = text_of(self.tree, path)
-        if name == "INSTALLER" and not re.fullmatch(r"[\w.+-]{1,64}( [\w.+-]{1,64})?\s*", text):
+        if path not in self.tree.texts and name != "RECORD":
+            self._find("installer-file", logical, "is far larger than such a file can be")
+        elif name == "INSTALLER" and not re.fullmatch(r"[\w.+-]{1,64}( [\w.+-]{1,64})?\s*", text):
             self._find("installer-file", logical, "is not a tool's name, or its name and version")
         elif name == "REQUESTED" and text.strip():
             self._find("installer-file", logical, "is not empty")
         elif name in _ORIGIN_FILES:
             try:
                 origin = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 origin = None
             if not isinstance(origin, dict):
                 self._find("origin", logical, "is not the JSON object that it should be")
@@ -199,14 +216,13 @@ class _Observation:
     def _distributions(self) -> tuple[str, tuple[Distribution, ...]]:
         """The digest of all files, and every distribution that has a METADATA file in site-packages."""
         identities: dict[str, tuple[str, str]] = {}
-        for path, content in self.tree.texts.items():
-            folder, _, name = path.rpartition("/")
-            if name != "METADATA" or folder.rpartition("/")[0] != self.layout.site:
-                continue
-            raw_name, version = metadata_identity(content)
-            canonical = canonical_name(raw_name)
+        for folder in sorted(self._dist_infos(), key=lambda folder: (folder != folder.lower(), folder)):
+            path = f"{folder}/METADATA"
+            raw_name, version = metadata_identity(self.tree.texts[path])
+            canonical = canonical_name(raw_name) or folder.rpartition("/")[2]
             if canonical in identities:
-                self._find("twin-distributions", self.layout.logical(path), f"is a second {canonical}")
+                other = self.layout.logical(identities[canonical][1])
+                self._find("twin-distributions", self.layout.logical(path), f"is a second {canonical}, beside {other}")
                 canonical = f"{canonical}#{folder.rpartition('/')[2]}"
             identities[canonical] = (version, folder)
             self.groups[canonical], wrong = recorded_files(folder, self.tree, self.layout, self.facts)
@@ -225,13 +241,17 @@ class _Observation:
             self._find(
                 "pyvenv-version", "data/pyvenv.cfg", f"says {python_of_pyvenv(keys)}, its interpreter is {actual}"
             )
+        traps = pyvenv_traps(text_of(self.tree, "pyvenv.cfg"))
+        if "pyvenv.cfg" in self.tree.files and "pyvenv.cfg" not in self.tree.texts:
+            traps.append("is far larger than such a file can be")
+        for trap in traps:
+            self._find("pyvenv-trap", "data/pyvenv.cfg", trap)
         lines = pyvenv_lines(keys)
-        for path, content in self.tree.texts.items():
-            logical = self.layout.logical(path)
+        for logical, fact in self.facts.items():
             if is_startup_file(logical):
-                lines += startup_lines(logical, content)
-        for path, target in self.tree.links.items():
-            logical = self.layout.logical(path)
-            if is_startup_file(logical):
-                lines.append(f"{logical}\0link\0{target}")
+                content = self.tree.texts.get(self.layout.physical(logical))
+                if fact.kind == "l":
+                    lines.append(f"{logical}\0link\0{fact.value}")
+                else:
+                    lines += [startup_line(logical, fact.value)] if content is None else startup_lines(logical, content)
         return lines

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.digests import hex_of_record_hash
 from lockproof.proof.fingerprint import Finding
+from lockproof.proof.shadows import what_it_hides
 from lockproof.wheels.manifest import parse_record
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def recorded_files(
     """
     record = f"{dist_info}/RECORD"
     where = layout.logical(record)
+    if record in tree.files and record not in tree.texts:
+        message = "is far larger than such a file can be"
+        return [], [Finding("record-unreadable", where, message, "mismatch")]
     if record not in tree.texts:
         message = "is not there: its distribution's files belong to nothing"
         return [], [Finding("record-missing", where, message, "mismatch")]
@@ -66,7 +70,7 @@ def ownership_findings(groups: Mapping[str, Iterable[str]], facts: Mapping[str, 
                 yield Finding("owned-twice", path, f"is in the RECORD of {owners[path]} and of {owner}", "note")
             owners[path] = owner
     for path in facts.keys() - owners.keys():
-        yield Finding("unowned", path, "is owned by nothing", "mismatch")
+        yield Finding("unowned", path, f"is owned by nothing{what_it_hides(path, facts)}", "mismatch")
 
 
 @lru_cache(maxsize=4096)
