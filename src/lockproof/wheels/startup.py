@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Modules that site imports by name, wherever they lie on sys.path.
 _HOOKS = re.compile(r"site/(sitecustomize|usercustomize)(\.[^/]*|/__init__\.[^/]*)?")
-_PATH_FILE = re.compile(r"site/[^/]+\.(pth|start)")
+_PATH_FILE = re.compile(r"site/[^/]*\.(pth|start)")
 _LINE_END = re.compile("\r\n|\r|\n")
 _LONGEST_LINE = 4000
 _ODD_SIGN = re.compile("[\0-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
