@@ -122,14 +122,14 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
     if "project" in missing & predicted.layers.keys():
         text = "nothing says what the project's files were, which are not in the environment"
         findings.append(Finding("layer-unknown", "", text, "unproven"))
-    levels = {finding.level for finding in findings}
+    told = [finding for finding in predicted.findings if finding.level != "note" or finding.code in TOLD]
+    levels = {finding.level for finding in findings} | {"unproven" for finding in told if finding.level == "unproven"}
     if set(differ) - missing or "mismatch" in levels:
         verdict = "mismatch"
     elif missing or "unproven" in levels:
         verdict = "unproven"
     else:
         verdict = "match"
-    told = [finding for finding in predicted.findings if finding.level != "note" or finding.code in TOLD]
     return Proof(verdict=verdict, predicted=predicted, observed=observed, findings=tuple(findings + told))
 
 

@@ -6,7 +6,7 @@ import posixpath
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lockproof.digests import hex_of_record_hash
+from lockproof.digests import hex_of_record_hash, writes_hex
 from lockproof.proof.fingerprint import Finding
 from lockproof.proof.shadows import what_it_hides
 from lockproof.wheels.manifest import parse_record
@@ -42,6 +42,8 @@ def recorded_files(
     files = tree.files
     owned: dict[str, None] = {}
     findings = []
+    if writes_hex(tree.texts[record]):
+        findings.append(Finding("record-hex", where, "has digests in hexadecimal", "note"))
     for row, digest, plain in rows:
         path = site + row if plain else posixpath.normpath(site + row.replace("\\", "/"))
         if not plain and (path.startswith(("../", "/")) or row.startswith("/")):

@@ -181,7 +181,7 @@ def read_tree(
     `previous` is an earlier reading of the same root: the bytes of its texts are taken over where the signature holds.
     Raises OSError where something can't be read, ChangedDuringRead where a file changed meanwhile.
     """
-    tree, started = Tree(root), time.time_ns()
+    tree, started = Tree(root), int(time.time() * 1e9)  # time_ns is of Python 3.7
     known = {} if known is None else known
     if previous is not None and previous.real_root == tree.real_root and previous.still_holds(known):
         return previous

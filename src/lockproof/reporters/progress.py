@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self, TextIO
 
-from lockproof.reporters.text import printable
+from lockproof.reporters.text import finding_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,9 +152,7 @@ def reason_lines(outcome: Outcome) -> list[str]:
 
 def _findings(proof: Proof) -> list[str]:
     wrong = [finding for finding in proof.findings if finding.level != "note"]
-    lines = [
-        f"{finding.level}: {printable(finding.path)}: {printable(finding.message)}" for finding in wrong[:_FINDINGS]
-    ]
+    lines = [finding_text(finding) for finding in wrong[:_FINDINGS]]
     if len(wrong) > _FINDINGS:
         lines.append(f"… and {len(wrong) - _FINDINGS} more in the report (--json)")
     return lines

@@ -210,11 +210,16 @@ def with_project(observed: Fingerprint, job: Job) -> Fingerprint:
 
 def about(job: Job, lock: Lock) -> dict[str, str]:
     """What a saved prediction says of itself."""
+    return about_plan(job.plan, lock, "match")
+
+
+def about_plan(plan: Plan, lock: Lock, verdict: str) -> dict[str, str]:
+    """The same of a plan that nothing was fetched for yet."""
     return {
-        "cell": job.cell.id,
-        "python": job.cell.python,
-        "platform": job.cell.platform.id,
+        "cell": plan.cell.id,
+        "python": plan.cell.python,
+        "platform": plan.cell.platform.id,
         "lock": f"sha256:{lock.sha256}",
-        "selector": job.plan.selector,
-        "verdict": "match",
+        "selector": plan.selector,
+        "verdict": verdict,
     }
