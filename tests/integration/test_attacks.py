@@ -12,6 +12,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -400,7 +401,15 @@ MODULES = {
         attack=folder("SITE/simplejson"),
         said=[("phantom", "site/simplejson")],
         layer="",
-        words={"site/simplejson": "with which `import simplejson` succeeds"},
+        words={"site/simplejson": "makes `import simplejson` succeed"},
+    ),
+    "the same with bytecode in it": Case(
+        attack=write(f"SITE/simplejson/__pycache__/x.{sys.implementation.cache_tag}.pyc"),
+        said=[
+            ("phantom", "site/simplejson"),
+            ("bytecode-orphan", f"site/simplejson/__pycache__/x.{sys.implementation.cache_tag}.pyc", NOTE),
+        ],
+        layer="",
     ),
     "an egg": stray(write("SITE/evil.egg", b"PK"), "site/evil.egg"),
     "an egg's folder": stray(write("SITE/evil.egg/evil.py"), "site/evil.egg/evil.py"),
@@ -637,15 +646,15 @@ def test_an_attack_is_named(name: str, made: Made) -> None:
 @pytest.mark.parametrize(
     ("name", "taken_in"),
     [
-        ("no switch for system packages, which turns it on", f"{running().prefix}/{SITE}"),
-        ("a switch that only another reader takes for off", f"{running().prefix}/{SITE}"),
+        ("no switch for system packages, which turns it on", f"'{running().prefix}'"),
+        ("a switch that only another reader takes for off", f"'{running().prefix}'"),
         ("a home beside another standard library", "{base}/evil/" + LIBRARY),
     ],
 )
 def test_an_attack_by_pyvenv_cfg_is_none_that_python_ignores(name: str, taken_in: str, made: Made) -> None:
     CASES[name].attack(made)
     done = subprocess.run(
-        [made.scripts / "python", "-c", "import sys; print(sys.path)"],
+        [made.scripts / "python", "-c", "import site; print(site.PREFIXES)"],
         check=False,
         capture_output=True,
         text=True,

@@ -28,11 +28,12 @@ def found(*empty: str, files: tuple[str, ...] = ()) -> list[Finding]:
         empty=[f"{SITE}/{path}" for path in empty] + ["share/nothing"],
         texts={f"{INFO}/METADATA": METADATA},
     )
-    return list(phantom_findings(cast("ReadTree", tree), LAYOUT, {INFO}))
+    orphans = [f"{SITE}/{path}" for path in files if path.endswith(".pyc")]
+    return list(phantom_findings(cast("ReadTree", tree), LAYOUT, {INFO}, orphans))
 
 
 def imported(name: str) -> Finding:
-    text = f"is a folder without files, with which `import {name}` succeeds, and {name} may be required"
+    text = f"has no module in it, and makes `import {name}` succeed: {name} may be required"
     return Finding("phantom", f"site/{name}", text)
 
 
@@ -48,7 +49,8 @@ def test_an_empty_folder_of_metadata_is_a_distribution(name: str) -> None:
 
 
 def test_an_empty_folder_of_a_name_that_may_be_required_is_imported() -> None:
-    assert found("six", "simple_json") == [imported("six"), imported("simple_json")]
+    assert found("six", "simple_json") == [imported("simple_json"), imported("six")]
+    assert found(files=("six/__pycache__/x.cpython-312.pyc",)) == [imported("six")]
     assert found("prose", "demo/sub", "demo-1.0.dist-info/licenses") == [
         EMPTY._replace(path=f"site/{path}") for path in ("prose", "demo/sub", "demo-1.0.dist-info/licenses")
     ]

@@ -39,6 +39,7 @@ def said(home: Path | str, base: Interpreter) -> str:
 
 def test_the_home_of_the_interpreter_itself(base: Interpreter) -> None:
     assert said(base.prefix / "bin", base) == ""
+    assert said(base.prefix, base) == ""
 
 
 def test_a_link_above_the_prefix_is_another_way_to_it(base: Interpreter, tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ class _Observation:
         self.facts: dict[str, FileFact] = {}
         self.findings: list[Finding] = []
         self.groups: dict[str, list[str]] = {}
+        self.orphans: list[str] = []  # bytecode without a source
         self.places: dict[str, str] = {}  # of headers: logical to real path
         self.interpreter: Mapping[str, str] = {}
         names = {path for path in (*tree.links, *tree.files) if self._is_python(path)}
@@ -88,7 +89,7 @@ class _Observation:
         self._check_bytecode(bytecode)
         total, distributions = self._distributions()
         self.findings += ownership_findings(self.groups, self.facts)
-        self.findings += phantom_findings(self.tree, self.layout, self._dist_infos())
+        self.findings += phantom_findings(self.tree, self.layout, self._dist_infos(), self.orphans)
         startup = self._startup()
         layers = {
             "set": set_digest((dist.name, dist.version) for dist in distributions),
@@ -207,7 +208,9 @@ class _Observation:
                 self._find("origin", logical, "says where it was installed from; its files are compared", "note")
 
     def _check_bytecode(self, bytecode: Mapping[str, Finding | None]) -> None:
-        for path, _source in bytecode_of(self.tree):
+        for path, source in bytecode_of(self.tree):
+            if not source:
+                self.orphans.append(path)
             if path not in bytecode:
                 self._find("bytecode", self.layout.logical(path), "is bytecode that nobody compared with its source")
             elif (finding := bytecode[path]) is not None:

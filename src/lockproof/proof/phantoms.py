@@ -24,15 +24,17 @@ _HEADER_END = re.compile(r"\r?\n\r?\n")
 _REQUIRED = re.compile(r"^Requires-Dist:[ \t]*([A-Za-z0-9][\w.-]*)", re.MULTILINE | re.IGNORECASE)
 
 
-def phantom_findings(tree: ReadTree, layout: Layout, dist_infos: Collection[str]) -> Iterator[Finding]:
-    """What is to be said of the empty folders in site-packages; `dist_infos` are the .dist-info folders below the root.
+def phantom_findings(
+    tree: ReadTree, layout: Layout, dist_infos: Collection[str], orphans: Collection[str]
+) -> Iterator[Finding]:
+    """What is to be said of the folders in site-packages that are empty, or have nothing in them but bytecode.
 
-    A note, except where Python acts on one: a mismatch.
+    `dist_infos` are the .dist-info folders below the root, `orphans` is bytecode without a source. A note, except where
+    Python acts on such a folder: a mismatch.
     """
     site = layout.site + "/"
     empty = [path for path in tree.empty if path.startswith(site)]
-    of_metadata = [path for path in tree.files if path.endswith(".pyc") and "-info/" in path.lower()]
-    tops = _tops(site, [f"{path}/" for path in empty] + of_metadata)
+    tops = _tops(site, (*(f"{path}/" for path in empty), *orphans))
     if not tops:
         return
     held = _tops(site, (path for path in (*tree.files, *tree.links) if not is_bytecode(path)))
@@ -40,14 +42,12 @@ def phantom_findings(tree: ReadTree, layout: Layout, dist_infos: Collection[str]
     for top in sorted(ghosts):
         yield Finding("phantom", f"site/{top}", "is taken for a distribution, and is none")
     wanted = _wanted(tree, dist_infos)
+    imported = {top for top in tops - held - ghosts if canonical_name(top) in wanted}
+    for top in sorted(imported):
+        text = f"has no module in it, and makes `import {top}` succeed: {top} may be required"
+        yield Finding("phantom", f"site/{top}", text)
     for path in empty:
-        top = path[len(site) :].partition("/")[0]
-        if top in ghosts:
-            continue
-        if top not in held and canonical_name(top) in wanted:
-            text = f"is a folder without files, with which `import {top}` succeeds, and {top} may be required"
-            yield Finding("phantom", layout.logical(path), text)
-        else:
+        if path[len(site) :].partition("/")[0] not in ghosts | imported:
             yield Finding("empty-folder", layout.logical(path), "is a folder without files", "note")
 
 

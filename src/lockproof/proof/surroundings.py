@@ -28,7 +28,8 @@ def home_finding(home: str, interpreter: Interpreter) -> Finding | None:
     if home == str(folder):
         return None
     message = ""
-    if not Path(home).is_absolute() or Path(home).resolve() != folder:
+    # Old releases of virtualenv wrote the prefix itself.
+    if not Path(home).is_absolute() or Path(home).resolve() not in (folder, interpreter.prefix.resolve()):
         message = f"says home = {home}, its interpreter is in {folder}"
     elif other := next(_other_prefixes(Path(home), interpreter), None):
         message = f"says home = {home}, from where Python finds the standard library of {other}"
