@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.digests import record_hash, sha256_hex
+from lockproof.errors import UnavailableError, UsageError
 from support.attacks import make_target, put_back
 from support.environments import Made, layout, running
 
@@ -576,6 +577,16 @@ SCRIPTS = {
             ("file-changed", "scripts/demo"),
         ],
     ),
+    "python3 gone, so that PATH gives another one": Case(
+        attack=lambda made: (made.scripts / "python3").unlink(),
+        said=[("interpreter-links", "scripts/python3")],
+        layer="",
+    ),
+    "python3 a folder": Case(
+        attack=both(lambda made: (made.scripts / "python3").unlink(), folder(f"{BIN}/python3")),
+        said=[("interpreter-links", "scripts/python3")],
+        layer="",
+    ),
     "an activate that everybody may write": Case(
         attack=chmod(f"{BIN}/activate", 0o666), said=[("mode", "scripts/activate")], layer=""
     ),
@@ -641,6 +652,52 @@ def test_an_attack_is_named(name: str, made: Made) -> None:
     assert (proof.verdict, proof.layer) == (case.verdict, case.layer)
     for path, words in case.words.items():
         assert [f for f in proof.findings if f.path == path and words in f.message], proof.findings
+
+
+def fresh(path: Path, content: bytes) -> None:
+    """Other bytes in a file of its own: nothing is ever written through a link, for that is the real interpreter."""
+    path.unlink()
+    path.write_bytes(content)
+    path.chmod(0o755)
+
+
+def with_link(path: Path) -> None:
+    path.rename(path.with_name("moved"))
+    path.symlink_to("moved")
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "another first byte": lambda path: fresh(path, b"\0" + path.read_bytes()[1:]),
+    "other content": lambda path: fresh(path, b"evil"),
+    "gone": lambda path: path.unlink(),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),  # type: ignore[func-returns-value]
+    "a FIFO": lambda path: (path.unlink(), os.mkfifo(path)),  # type: ignore[func-returns-value]
+    "a link": with_link,
+    "another name": lambda path: path.rename(path.with_name(f"{path.name}_")),
+    "twice": lambda path: path.with_name(f"_{path.name}").write_bytes(b"x"),
+}
+# What is left out of the lines and may well differ: these have tests of their own.
+LEFT_OUT = re.compile(r"(bin/(de)?activate.*|CACHEDIR\.TAG|\.gitignore|bin/python3\..*)")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_file_of_an_environment_can_be_changed_unseen(change: str, made: Made) -> None:
+    """Every file and link in turn; and never is there anything but a mismatch or a refusal."""
+    paths = sorted(path for path in made.folder.rglob("*") if path.is_symlink() or path.is_file())
+    unseen = []
+    for path in paths:
+        name = path.relative_to(made.folder).as_posix()
+        if LEFT_OUT.fullmatch(name):
+            continue
+        CHANGES[change](path)
+        try:
+            verdict = made.prove().verdict
+        except (UsageError, UnavailableError):
+            verdict = "refused"
+        if verdict not in ("mismatch", "refused"):
+            unseen.append(name)
+        put_back(made)
+    assert unseen == []
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,10 @@ class _Observation:
         ends = {end for path, end in self.tree.resolved.items() if self._is_python(path)}
         if len(ends) > 1:
             self._find("interpreter-links", "scripts/python", f"its names lead to different files: {sorted(ends)}")
+        names = {f"{self.layout.scripts}/{name}" for name in ("python", "python3")}
+        there = names & {*self.tree.links, *self.tree.files}
+        if self.layout.scripts == "bin" and there == {"bin/python"}:
+            self._find("interpreter-links", "scripts/python3", "is not there: one of another folder of PATH is run")
 
     def _check_installer_file(self, path: str, name: str) -> None:
         logical = self.layout.logical(path)
