@@ -73,7 +73,8 @@ def metadata(wheel: Path) -> list[str]:
 def dependencies() -> list[str]:
     """Dependencies that no module imports, and imports that no dependency brings."""
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = [re.split(r"[\s<>=!~;\[]", line, maxsplit=1)[0] for line in project["dependencies"]]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    names = [re.split(r"[\s<>=!~;\[]", line, maxsplit=1)[0] for line in lines]
     declared = {MODULE_OF.get(name, name) for name in names}
     imported = {module for path in SOURCES.rglob("*.py") for module in imported_modules(path)} - OPTIONAL
     unused, undeclared = sorted(declared - imported), sorted(imported - declared)

@@ -60,13 +60,25 @@ def build_parser() -> argparse.ArgumentParser:
     expected = verify.add_mutually_exclusive_group()
     expected.add_argument("--cell", metavar="ID", help="what the lock says for this cell of the matrix")
     expected.add_argument("--expect", metavar="FILE", help="what this saved fingerprint says")
+    verify.add_argument("--attestation", metavar="FILE", help="what this attestation says; with --cell both must hold")
+    verify.add_argument("--key", metavar="FILE", help="the public key that must have signed the attestation")
+    verify.add_argument("--policy", metavar="FILE", help="what this file tolerates (default: the cell's policy)")
     verify.add_argument("--json", action="store_true", help="the proof as JSON")
+    _add_attest(command("attest", "Prove environments, and sign what was proven."))
     compare = command("compare", "How do environments differ, and what does it mean?")
     compare.add_argument("targets", metavar="TARGET", nargs="+", help="two or more: folders or saved fingerprints")
     compare.add_argument("--json", action="store_true", help="as JSON")
     _add_freeze(command("freeze", "From an environment back to a lock: every hash is proven from its bytes."))
     add_lock_options(command("lock", "Make the lock for all cells, keep it fresh, or check it."))
     return parser
+
+
+def _add_attest(attest: argparse.ArgumentParser) -> None:
+    attest.usage = "lockproof attest [options] --key FILE [CELL ... | TARGET --cell ID]"
+    attest.add_argument("what", metavar="CELL", nargs="*", help="ids or globs (default: all); with --cell one TARGET")
+    attest.add_argument("--cell", metavar="ID", help="attest the environment TARGET as this cell")
+    attest.add_argument("--key", metavar="FILE", help="the private key to sign with: PEM or OpenSSH")
+    attest.add_argument("-o", "--output", metavar="FILE", help="write to FILE (default: standard output)")
 
 
 def _add_freeze(freeze: argparse.ArgumentParser) -> None:

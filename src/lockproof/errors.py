@@ -90,6 +90,12 @@ class BuildMismatchError(LockproofError):
     exit_code = 3
 
 
+class UntrustedError(LockproofError):
+    """An attestation that the given key did not sign as it stands, or that contradicts itself (exit 3)."""
+
+    exit_code = 3
+
+
 class ProblemsError(LockproofError):
     """Several errors told at once; the exit code is that of the most serious one (5, then 1, 4, 2)."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from lockproof.digests import digest_of_lines
 from lockproof.errors import UnavailableError
-from lockproof.pythons.buildfiles import digests_of_build
+from lockproof.pythons.buildfiles import read_build
 from lockproof.pythons.knownfiles import KnownFiles
 from lockproof.pythons.platforms import Platform
 from lockproof.pythons.probing import Probe
@@ -60,7 +60,7 @@ def probe_of(root: Path, *, configured: Path | None = None) -> Probe:
 
 
 def digests(root: Path, *, configured: Path | None = None) -> dict[str, str]:
-    return digests_of_build(probe_of(root, configured=configured), KnownFiles(None))
+    return dict(read_build(probe_of(root, configured=configured), KnownFiles(None)).digests)
 
 
 @pytest.fixture
@@ -74,15 +74,16 @@ def test_what_is_digested_and_how(build: Path) -> None:
         "config-3.12/python-config.py": b"prefix = '<prefix>'",
         "json/__init__.py": b"json",
         "os.py": b"os",
-        "test/site-packages/module.py": b"not third party",
     }
-    stdlib = [f"{name}\0{sha(content)}".encode() for name, content in lines.items()]
+    tests = f"site-packages/module.py\0{sha(b'not third party')}".encode()
+    folder = digest_of_lines("lockproof stdlib folder 1", [b"test/" + tests]).removeprefix("sha256:")
+    stdlib = [f"{name}\0{sha(content)}".encode() for name, content in lines.items()] + [f"test/\0{folder}".encode()]
     extensions = [f"_json.so\0{sha(b'extension')}".encode()]
     assert digests(build) == {
         "executable": f"sha256:{sha(b'the executable')}",
         "libpython": f"sha256:{sha(b'the library')}",
         "lib-dynload": digest_of_lines("lockproof lib-dynload 1", extensions),
-        "stdlib": digest_of_lines("lockproof stdlib 1", stdlib),
+        "stdlib": digest_of_lines("lockproof stdlib 2", stdlib),
     }
 
 
@@ -164,7 +165,7 @@ def test_folders_linked_in_a_circle_end(build: Path) -> None:
 
 def test_a_static_build_without_extensions(build: Path) -> None:
     static = replace(probe_of(build), libpython=None, lib_dynload=None)
-    found = digests_of_build(static, KnownFiles(None))
+    found = read_build(static, KnownFiles(None)).digests
     assert (found["libpython"], found["lib-dynload"]) == ("static", "none")
     assert found["stdlib"] == digests(build)["stdlib"]
 
@@ -182,7 +183,7 @@ def test_only_what_changed_is_read_again(build: Path, tmp_path: Path, monkeypatc
         return KnownFiles(tmp_path / "known.json", clock=lambda: 2**62)
 
     first = memo()
-    before = digests_of_build(probe_of(build), first)
+    before = read_build(probe_of(build), first).digests
     assert first.save()
     append("lib/python3.12/os.py")(build)
 
@@ -193,6 +194,6 @@ def test_only_what_changed_is_read_again(build: Path, tmp_path: Path, monkeypatc
         return sha(Path(path).read_bytes())
 
     monkeypatch.setattr("lockproof.pythons.knownfiles.sha256_of_file", remember)
-    after = digests_of_build(probe_of(build), memo())
+    after = read_build(probe_of(build), memo()).digests
     assert read == [str(build / "lib/python3.12/os.py")]
     assert [part for part in before if before[part] != after[part]] == ["stdlib"]

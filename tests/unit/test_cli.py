@@ -89,8 +89,12 @@ def test_the_defaults() -> None:
     assert parsed("predict", "3.*") == {**DEFAULTS, "command": "predict", "cells": ["3.*"], "json": False}
     assert parsed("fingerprint", "env") == {**DEFAULTS, "command": "fingerprint", "target": "env", "json": False}
     assert parsed("compare", "a", "b") == {**DEFAULTS, "command": "compare", "targets": ["a", "b"], "json": False}
+    assert parsed("attest", "3.*") == {
+        **DEFAULTS, "command": "attest", "what": ["3.*"], "cell": None, "key": None, "output": None,
+    }  # fmt: skip
     assert parsed("verify", "env", "--cell", "x") == {
         **DEFAULTS, "command": "verify", "target": "env", "cell": "x", "expect": None, "json": False,
+        "attestation": None, "key": None, "policy": None,
     }  # fmt: skip
 
 
@@ -275,7 +279,10 @@ def test_a_bug_shows_where_it_is_when_asked(monkeypatch: pytest.MonkeyPatch) -> 
         (["fingerprint", "ssh:x:/y"], "ssh:x:/y: this is no target: ssh: targets are not read by this version\n"),
         (["fingerprint", "."], ".: this is not a virtual environment: it has no pyvenv.cfg\n"),
         (["compare", "."], "compare needs two targets or more\n"),
-        (["verify", "."], "verify needs to know against what\n  give --cell ID or --expect FILE\n"),
+        (
+            ["verify", "."],
+            "verify needs to know against what\n  give --cell ID, --expect FILE, or --attestation FILE with --key\n",
+        ),
         (["fingerprint", "saved.json"], "saved.json: this is not a saved fingerprint: KeyError: 'schema'\n"),
         (["fingerprint", "binary"], "binary: this saved fingerprint can't be read: 'utf-8' codec can't decode"),
     ],

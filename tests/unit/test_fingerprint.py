@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -16,10 +17,14 @@ from lockproof.proof.fingerprint import (
     files_digest,
     from_json,
     interpreter_digest,
+    platform_digest,
+    platform_facts,
     set_digest,
     startup_digest,
     to_json,
 )
+from lockproof.pythons.buildrows import part_digest
+from lockproof.pythons.platforms import Platform
 
 HEX = "1" * 64
 FILES = {
@@ -90,6 +95,8 @@ def test_the_published_form() -> None:
         "distributions": [{"name": "a", "version": "1", "artifact": None, "files": "sha256:3", "roots": ["site/a/"]}],
         "startup": ["x"],
         "interpreter": {"version": "3.12.1"},
+        "interpreter_files": {},
+        "platform": {},
         "files": {
             "scripts/x": ["e", "pkg.mod:main"],
             "scripts/y": ["s", HEX, 9],
@@ -99,6 +106,60 @@ def test_the_published_form() -> None:
         },
         "findings": [{"code": "mode", "path": "site/b.py", "message": "is odd", "level": "mismatch"}],
     }
+
+
+def test_what_is_told_of_a_platform() -> None:
+    assert platform_facts(Platform(os="linux", machine="x86_64", libc="glibc", version=(2, 36))) == {
+        "system": "linux",
+        "machine": "x86_64",
+        "libc": "glibc",
+        "glibc version": "2.36",
+    }
+    assert platform_facts(Platform(os="macos", machine="arm64", version=(14, 5))) == {
+        "system": "macos",
+        "machine": "arm64",
+        "macos version": "14.5",
+    }
+    assert platform_facts(Platform(os="linux", machine="x86_64")) == {"system": "linux", "machine": "x86_64"}
+
+
+def with_python(rows: dict[str, str], platform: dict[str, str]) -> Fingerprint:
+    python = {"version": "3.12.1", "stdlib": part_digest("stdlib", rows), "lib-dynload": "none"}
+    layers = {
+        **example().layers,
+        "interpreter": interpreter_digest(python),
+        "platform": platform_digest(platform),
+    }
+    return replace(example(), interpreter=python, interpreter_files=rows, platform=platform, layers=layers)
+
+
+def test_the_platform_is_no_part_of_the_whole_digest() -> None:
+    one, other = with_python({}, {"system": "linux"}), with_python({}, {"system": "macos"})
+    assert one.digest == other.digest
+    assert one.layers["platform"] == sha256(b"lockproof platform 1\nsystem\0linux\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "part"),
+    [
+        ("interpreter_files", {"stdlib/os.py": "2" * 64}, "stdlib"),
+        ("interpreter_files", {"stdlib/os.py": "1" * 64, "x/os.py": "1" * 64}, "interpreter_files"),
+        ("platform", {"system": "macos"}, "platform"),
+        ("platform", {}, "platform"),
+    ],
+)
+def test_an_altered_interpreter_or_platform_is_refused(key: str, value: dict[str, str], part: str) -> None:
+    document = to_json(with_python({"stdlib/os.py": "1" * 64}, {"system": "linux"}))
+    assert from_json(json.dumps(document), "saved.json").interpreter_files == {"stdlib/os.py": "1" * 64}
+    with pytest.raises(UsageError) as caught:
+        from_json(json.dumps({**document, key: value}), "saved.json")
+    assert caught.value.what == f"its {part} digest isn't that of its content"
+
+
+def test_a_document_of_before_is_still_read() -> None:
+    document = to_json(example())
+    del document["interpreter_files"], document["platform"]
+    assert from_json(json.dumps(document), "saved.json") == example()
 
 
 def test_another_schema_is_told() -> None:

@@ -44,7 +44,7 @@ def on_path(tmp_path: Path, folder: str, name: str, version: str, **changes: obj
 
 def test_the_running_python_is_found(tmp_path: Path) -> None:
     found = find_interpreter("3.10.1", discovery(tmp_path))
-    empty = digest_of_lines("lockproof stdlib 1", [])
+    empty = digest_of_lines("lockproof stdlib 2", [])
     assert (found.executable, found.version, found.implementation, found.prefix) == (
         tmp_path / "running/bin/python3",
         "3.10.1",

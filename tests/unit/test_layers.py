@@ -18,18 +18,22 @@ PURE = [
     "__init__", "cells.__init__", "pythons.__init__", "relocking.__init__", "indexes.__init__", "wheels.__init__",
     "build.__init__", "proof.__init__", "freeze.__init__", "environments.__init__", "running.__init__", "errors",
     "digests", "pythons.layout", "cells.trees", "cells.shapes", "cells.sources", "pythons.platforms",
+    "pythons.buildrows", "cells.policykeys",
     "cells.buildkeys", "cells.posargs", "cells.matrix", "cells.config", "locks.artifacts", "locks.__init__",
     "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers", "locks.poetry",
     "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock", "locks.uvexport", "locks.plan",
     "build.buildsystem", "proof.fingerprint", "wheels.startup", "wheels.launchers", "wheels.manifest",
     "wheels.entryfiles", "proof.prediction", "proof.closure", "proof.readtree", "proof.phantoms", "proof.shadows",
-    "proof.ownership",
-    "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.compare", "running.outcomes",
-    "relocking.relock",
+    "proof.ownership", "proof.seeds",
+    "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.pythonfacts",
+    "proof.compare", "proof.policy", "running.outcomes",
+    "relocking.relock", "attestation.__init__", "attestation.envelope", "attestation.statement",
+    "attestation.holding",
 ]  # fmt: skip
 EDGES = [
     "proof.reader", "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
-    "pythons.buildfiles", "pythons.interpreters", "cells.documents", "indexes.uvconfig", "indexes.credentials",
+    "pythons.buildfiles", "pythons.interpreters", "pythons.stdlibbytecode",
+    "cells.documents", "indexes.uvconfig", "indexes.credentials",
     "indexes.pipconfig", "indexes.replies", "indexes.session", "indexes.simpleapi", "indexes.index",
     "indexes.download", "indexes.ranges", "locks.caches", "environments.installers", "locks.exports",
     "locks.lockfile", "wheels.unpack", "wheels.store", "wheels.joiner", "running.forks", "wheels.unpackers",
@@ -43,7 +47,8 @@ EDGES = [
     "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.targets", "reporters.__init__",
     "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
     "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
-    "commands.output", "commands.run", "commands.locks", "commands.looks", "commands.__init__", "cli", "__main__",
+    "commands.output", "commands.run", "commands.locks", "commands.looks",
+    "attestation.keys", "commands.attest", "commands.__init__", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}

@@ -72,6 +72,7 @@ def test_the_report_says_all_of_a_cell() -> None:
                 "reason": "its commands changed it",
                 "proof": {
                     "verdict": "mismatch",
+                    "tolerated": [],
                     "layer": "files",
                     "predicted": {"digest": predicted.digest, "layers": dict(predicted.layers)},
                     "observed": {"digest": proof.observed.digest, "layers": dict(proof.observed.layers)},

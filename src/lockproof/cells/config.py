@@ -19,6 +19,7 @@ from lockproof.cells.matrix import (
     Settings,
     Spec,
 )
+from lockproof.cells.policykeys import read_policy
 from lockproof.cells.posargs import substitute_posargs
 from lockproof.cells.shapes import Checker, did_you_mean
 from lockproof.cells.sources import read_sources
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from lockproof.cells.trees import Document, KeyPath, Value
     from lockproof.pythons.platforms import Platform
 
-_SETTINGS = ("extras", "groups", "commands", "env", "pass_env", "link", "installer", "timeout", "build", "package")
+_SETTINGS = ("extras", "groups", "commands", "env", "pass_env", "link", "installer", "timeout", "build", "package",
+             "policy")  # fmt: skip
 _OVERRIDES = (*_SETTINGS, "container")
 _MATRIX_KEYS = (
     *("version", "lock", "sources", "python", "platform", *_SETTINGS),
@@ -195,6 +197,7 @@ def _settings(check: Checker, at: KeyPath, data: dict[str, Value]) -> Settings:
         timeout=_timeout(check, (*at, "timeout"), data["timeout"]) if "timeout" in data else None,
         container=_container(check, (*at, "container"), data["container"]) if "container" in data else None,
         build=read_build(check, (*at, "build"), data["build"]) if "build" in data else None,
+        policy=read_policy(check, (*at, "policy"), data["policy"]) if "policy" in data else None,
     )
 
 

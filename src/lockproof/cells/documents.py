@@ -11,6 +11,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from lockproof.cells.config import read_matrix
+from lockproof.cells.policykeys import read_policy
+from lockproof.cells.shapes import Checker
 from lockproof.cells.trees import Document, Node, TreeBuilder, clip
 from lockproof.errors import MatrixError
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import yaml
 
     from lockproof.cells.matrix import Spec
+    from lockproof.cells.policykeys import Policy
     from lockproof.cells.trees import Value
 
 MAX_BYTES = 1 << 20
@@ -59,6 +62,16 @@ def load_matrix(path: Path, *, shown_as: str = "") -> Spec:
     if python_version.is_file():
         text = read_text(python_version, shown_as=str(PurePath(shown_as).with_name(".python-version")))
     return read_matrix(document, python_version=text)
+
+
+def load_policy(path: Path, *, shown_as: str) -> Policy:
+    """The policy in a file of its own, with the keys of `policy` in a matrix. Raises MatrixError, all at once."""
+    if not path.exists():
+        raise MatrixError("there is no such file", where=shown_as, remedy="name a file of YAML with --policy")
+    check = Checker(load_yaml(read_text(path, shown_as=shown_as), shown_as))
+    policy = read_policy(check, (), check.document.data)
+    check.raise_problems()
+    return policy
 
 
 def read_text(path: Path, *, shown_as: str = "") -> str:

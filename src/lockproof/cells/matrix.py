@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeVar
 
+from lockproof.cells.policykeys import STRICT
 from lockproof.errors import MatrixError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lockproof.cells.buildkeys import BuildLock
+    from lockproof.cells.policykeys import Policy
     from lockproof.cells.sources import Source
     from lockproof.pythons.platforms import Platform
 
@@ -54,6 +56,7 @@ class Cell:
     container: Mapping[str, object] | None = None
     axes: Mapping[str, str] = field(default_factory=dict)
     build: tuple[str, ...] = ()  # what `buildkeys.may_build` is asked with
+    policy: Policy = STRICT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +74,7 @@ class Settings:
     timeout: float | None = None  # seconds a command
     container: Mapping[str, object] | None = None
     build: tuple[str, ...] | None = None
+    policy: Policy | None = None
 
     def overlaid(self, over: Settings) -> Settings:
         """These settings with those of `over` in front: `env` is merged, everything else replaced."""
@@ -86,6 +90,7 @@ class Settings:
             timeout=_given(over.timeout, self.timeout),
             container=_given(over.container, self.container),
             build=_given(over.build, self.build),
+            policy=_given(over.policy, self.policy),
         )
 
 
@@ -237,6 +242,7 @@ def _make(
         container=settings.container,
         axes=axes,
         build=settings.build or (),
+        policy=settings.policy or STRICT,
     )
 
 

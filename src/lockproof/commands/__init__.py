@@ -25,6 +25,10 @@ def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
         from lockproof.commands import locks
 
         return {"freeze": locks.freeze, "lock": locks.lock}[options.command](options, project)
+    if options.command == "attest" or (options.command == "verify" and options.attestation):
+        from lockproof.commands.attest import attest, verify_attestation
+
+        return (attest if options.command == "attest" else verify_attestation)(options, project)
     from lockproof.commands import looks
 
     return looks.COMMANDS[options.command](options, project)

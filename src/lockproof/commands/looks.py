@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from lockproof.cells.policykeys import STRICT
 from lockproof.commands.output import print_json, progress
 from lockproof.errors import LockproofError, UsageError
 from lockproof.proof.fingerprint import finding_to_json, to_json
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
+    from lockproof.cells.matrix import Cell
+    from lockproof.cells.policykeys import Policy
     from lockproof.project import Project
     from lockproof.proof.compare import Comparison, Proof
 
-_VERDICT_EXIT = {"match": 0, "mismatch": 3, "unproven": 4}
+VERDICT_EXIT = {"match": 0, "mismatch": 3, "unproven": 4}
 _RELATION_EXIT = {"identical": 0, "same files": 0, "same lock": 0, "drift": 3, "unproven": 4}
 
 
@@ -100,39 +103,59 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
 def verify(options: argparse.Namespace, project: Project) -> int:
     """`lockproof verify`."""
     from lockproof.proof.compare import prove
+    from lockproof.proof.policy import apply
     from lockproof.running.preparation import with_project
 
     if options.cell and options.expect and options.cell == project.environ.get("LOCKPROOF_CELL"):
         options.cell = None  # what a run says to its commands gives way to what the command line says
     if bool(options.cell) == bool(options.expect):
-        raise UsageError("verify needs to know against what", remedy="give --cell ID or --expect FILE")
-    job = None
+        remedy = "give --cell ID, --expect FILE, or --attestation FILE with --key"
+        raise UsageError("verify needs to know against what", remedy=remedy)
+    policy, job = chosen_policy(options, project), None
     if options.expect:
         expected, interpreter, against = read_target(options.expect, project), None, options.expect
     else:
-        cells = project.select([options.cell])
-        if len(cells) != 1:
-            named = ", ".join(cell.id for cell in cells)
-            raise UsageError(f"--cell {options.cell} names {len(cells)} cells: {named}", remedy="name one of them")
+        cell = one_cell(options.cell, project)
         with progress(options) as listener:
-            job = project.jobs(cells, listener.fetching, listener.note)[0]
-        expected, interpreter, against = job.predicted, job.interpreter, cells[0].id
+            job = project.jobs([cell], listener.fetching, listener.note)[0]
+        expected, interpreter, against = job.predicted, job.interpreter, cell.id
     observed = read_target(options.target, project, interpreter)
     proof = prove(expected, with_project(observed, job) if job else observed)
+    proof = apply(policy or (job.cell.policy if job else STRICT), proof)
     if options.json:
-        print_json(_proof_to_json(proof, options.target, against))
+        print_json(proof_to_json(proof, options.target, against))
     else:
         sys.stdout.write(proof_text(options.target, against, proof, verbose=options.verbose))
-    return _VERDICT_EXIT[proof.verdict]
+    return VERDICT_EXIT[proof.verdict]
 
 
-def _proof_to_json(proof: Proof, target: str, against: str) -> dict[str, object]:
+def one_cell(named: str, project: Project) -> Cell:
+    """The one cell that `--cell` names; UsageError for a glob that names several."""
+    cells = project.select([named])
+    if len(cells) != 1:
+        ids = ", ".join(cell.id for cell in cells)
+        raise UsageError(f"--cell {named} names {len(cells)} cells: {ids}", remedy="name one of them")
+    return cells[0]
+
+
+def chosen_policy(options: argparse.Namespace, project: Project) -> Policy | None:
+    """The policy in the file that the command line names; what is wrong in it is told before anything is read."""
+    if not options.policy:
+        return None
+    from lockproof.cells.documents import load_policy
+
+    return load_policy(project.places.folder / options.policy, shown_as=options.policy)
+
+
+def proof_to_json(proof: Proof, target: str, against: str) -> dict[str, object]:
+    """The document `lockproof/proof/v1`."""
     return {
         "schema": "lockproof/proof/v1",
         "target": target,
         "against": against,
         "verdict": proof.verdict,
         "layer": proof.layer or None,
+        "tolerated": [tolerance._asdict() for tolerance in proof.tolerated],
         "predicted": {"digest": proof.predicted.digest, "layers": dict(proof.predicted.layers)},
         "observed": {"digest": proof.observed.digest, "layers": dict(proof.observed.layers)},
         "findings": [finding_to_json(finding) for finding in proof.findings],

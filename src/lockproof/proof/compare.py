@@ -9,6 +9,7 @@ from lockproof.proof.closure import REQUIRES
 from lockproof.proof.fingerprint import (
     EDITABLE,
     LAYERS,
+    REPORTED,
     Distribution,
     FileFact,
     Finding,
@@ -16,6 +17,7 @@ from lockproof.proof.fingerprint import (
     artifacts_digest,
     describe,
 )
+from lockproof.proof.pythonfacts import interpreter_differences, interpreter_findings, platform_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,19 +36,32 @@ class FileDifference(NamedTuple):
     right: FileFact | None
 
 
+class Tolerance(NamedTuple):
+    """A difference that a policy's `rule` ("seeds: pip", "interpreter: build") let pass, at a path and in words."""
+
+    rule: str
+    path: str
+    message: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proof:
-    """What holding an environment against its prediction showed. `verdict`: match, mismatch or unproven."""
+    """What holding an environment against its prediction showed. `verdict`: match, mismatch or unproven.
+
+    `tolerated` is what a policy let pass, and `excused` the layers in which nothing else differs.
+    """
 
     verdict: str
     predicted: Fingerprint
     observed: Fingerprint
     findings: tuple[Finding, ...]
+    tolerated: tuple[Tolerance, ...] = ()
+    excused: tuple[str, ...] = ()
 
     @property
     def layer(self) -> str:
         """The first layer that differs, those that both sides have before the others; empty where none does."""
-        differ = differing_layers(self.predicted, self.observed)
+        differ = [layer for layer in differing_layers(self.predicted, self.observed) if layer not in self.excused]
         both = self.predicted.layers.keys() & self.observed.layers.keys()
         return next((layer for layer in differ if layer in both), next(iter(differ), ""))
 
@@ -67,8 +82,12 @@ class Comparison:
 
 
 def differing_layers(left: Fingerprint, right: Fingerprint) -> tuple[str, ...]:
-    """The layers whose digests differ, in the order in which they are reported; one side's missing layer differs."""
-    return tuple(layer for layer in LAYERS if left.layers.get(layer) != right.layers.get(layer))
+    """The layers whose digests differ, in the order in which they are reported; one side's missing layer differs.
+
+    A reported layer differs only where both sides know it.
+    """
+    known = [layer for layer in REPORTED if layer in left.layers and layer in right.layers]
+    return tuple(layer for layer in (*LAYERS, *known) if left.layers.get(layer) != right.layers.get(layer))
 
 
 def attributed(predicted: Fingerprint, observed: Fingerprint) -> Fingerprint:
@@ -111,7 +130,8 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
     ]
     findings += _set_findings(predicted, observed)
     findings += _startup_findings(predicted, observed)
-    findings += _interpreter_findings(predicted, observed)
+    findings += interpreter_findings(predicted, observed)
+    findings += platform_findings(predicted, observed)
     differ = differing_layers(predicted, observed)
     # A layer that nobody could observe is unproven, not different, as long as all others are equal.
     missing = {layer for layer in differ if layer not in observed.layers or layer not in predicted.layers}
@@ -196,18 +216,15 @@ def _finding(difference: FileDifference) -> Finding:
 def _set_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:
     expected = {dist.name: dist.version for dist in predicted.distributions}
     found = {dist.name: dist.version for dist in observed.distributions}
+    words = {None: "no such distribution", "": "one without a version"}
     findings = []
     for name in sorted(expected.keys() | found.keys()):
         left, right = expected.get(name), found.get(name)
         if left == right:
             continue
-        text = f"expected {_version(left)}, found {_version(right)}"
+        text = f"expected {words.get(left, left)}, found {words.get(right, right)}"
         findings.append(Finding("distribution", name, f"{name}: {text}"))
     return findings
-
-
-def _version(version: str | None) -> str:
-    return "no such distribution" if version is None else version or "one without a version"
 
 
 def _startup_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:
@@ -221,23 +238,6 @@ def _startup_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Fin
             if kind != "sha256" or path not in told:
                 findings.append(Finding("startup", path, f"{words} ({kind}): {text}"))
     return findings
-
-
-def _interpreter_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:
-    if "interpreter" not in predicted.layers or "interpreter" not in observed.layers:
-        return []
-    return [
-        Finding("interpreter", "scripts/python", f"{fact}: expected {left or 'nothing'}, found {right or 'nothing'}")
-        for fact, left, right in _fact_differences(predicted.interpreter, observed.interpreter)
-    ]
-
-
-def _fact_differences(left: Mapping[str, str], right: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    return [
-        (fact, left.get(fact, ""), right.get(fact, ""))
-        for fact in sorted(left.keys() | right.keys())
-        if left.get(fact) != right.get(fact)
-    ]
 
 
 def compare(left: Fingerprint, right: Fingerprint) -> Comparison:
@@ -255,7 +255,7 @@ def compare(left: Fingerprint, right: Fingerprint) -> Comparison:
         only_left=tuple(sorted(pins[0] - pins[1])),
         only_right=tuple(sorted(pins[1] - pins[0])),
         files=files,
-        interpreter=tuple(_fact_differences(left.interpreter, right.interpreter)),
+        interpreter=tuple(interpreter_differences(left, right)),
         startup=tuple(
             [("<", line) for line in sorted(startup[0] - startup[1])]
             + [(">", line) for line in sorted(startup[1] - startup[0])]

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lockproof.digests import digest_of_lines
 from lockproof.errors import UsageError
+from lockproof.pythons.buildrows import altered_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from lockproof.pythons.platforms import Platform
+
 SCHEMA = "lockproof/fingerprint/v1"
 # What the whole digest is made of, in the order in which a comparison reports the first difference.
 LAYERS = ("set", "artifacts", "files", "startup", "interpreter", "project")
+# Compared where both sides know it, and no part of the whole digest: where an environment lies is not what it is.
+REPORTED = ("platform",)
 EDITABLE = "editable"
 """The code of the note that the project is installed editable: what its files are is said by the project layer."""
 
@@ -64,7 +69,11 @@ class Distribution:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fingerprint:
-    """What an environment is, or must be. `about` says what cell, lock and verdict it has, and is not digested."""
+    """What an environment is, or must be. `about` says what cell, lock and verdict it has, and is not digested.
+
+    `interpreter_files` are the rows behind the digests of its interpreter (see `buildrows`), empty where not known;
+    `platform` what is known of the machine that it is for, or on.
+    """
 
     layers: Mapping[str, str]
     distributions: tuple[Distribution, ...]
@@ -73,6 +82,8 @@ class Fingerprint:
     interpreter: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
+    interpreter_files: Mapping[str, str] = field(default_factory=dict)
+    platform: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -113,6 +124,23 @@ def startup_digest(lines: Iterable[str]) -> str:
 def interpreter_digest(facts: Mapping[str, str]) -> str:
     """The digest of the interpreter layer: all that identifies the base interpreter, by name."""
     return digest_of_lines("lockproof interpreter 1", sorted(f"{k}\0{v}".encode() for k, v in facts.items()))
+
+
+def platform_facts(platform: Platform) -> dict[str, str]:
+    """What the platform layer tells: `system`, `machine`, and where they are known `libc` and the version of it."""
+    version = ".".join(map(str, platform.version or ()))
+    facts = {
+        "system": platform.os,
+        "machine": platform.machine,
+        "libc": platform.libc,
+        f"{platform.libc or platform.os} version": version,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def platform_digest(facts: Mapping[str, str]) -> str:
+    """The digest of the platform layer."""
+    return digest_of_lines("lockproof platform 1", sorted(f"{k}\0{v}".encode() for k, v in facts.items()))
 
 
 def set_digest(pins: Iterable[tuple[str, str]]) -> str:
@@ -175,6 +203,8 @@ def to_json(fingerprint: Fingerprint) -> dict[str, object]:
         "distributions": [_distribution_to_json(dist) for dist in fingerprint.distributions],
         "startup": list(fingerprint.startup),
         "interpreter": dict(fingerprint.interpreter),
+        "interpreter_files": dict(fingerprint.interpreter_files),
+        "platform": dict(fingerprint.platform),
         "files": {path: _fact_to_json(fact) for path, fact in sorted(fingerprint.files.items())},
         "findings": [finding_to_json(finding) for finding in fingerprint.findings],
     }
@@ -204,7 +234,7 @@ def from_json(text: str, where: str) -> Fingerprint:
     """Read a saved fingerprint back and check its digests against its content.
 
     Raises UsageError, naming `where`, for anything that is not a whole and unaltered fingerprint: layers that can be
-    computed from the document (set, artifacts, files, startup, interpreter) are, and must be the ones it claims.
+    computed from the document (all but the project's) are, and must be the ones it claims.
     """
     try:
         data = json.loads(text)
@@ -232,6 +262,8 @@ def from_json(text: str, where: str) -> Fingerprint:
                 for row in data["findings"]
             ),
             about={str(k): str(v) for k, v in data.get("about", {}).items()},
+            interpreter_files={str(k): str(v) for k, v in data.get("interpreter_files", {}).items()},
+            platform={str(k): str(v) for k, v in data.get("platform", {}).items()},
         )
         claimed = str(data["digest"])
         if any("\0" in path + fact.value for path, fact in fingerprint.files.items()):
@@ -258,9 +290,13 @@ def _altered_part(fingerprint: Fingerprint, claimed: str) -> str | None:
     }
     if "interpreter" in fingerprint.layers:
         computed["interpreter"] = interpreter_digest(fingerprint.interpreter)
+    if "platform" in fingerprint.layers or fingerprint.platform:
+        computed["platform"] = platform_digest(fingerprint.platform)
     if "artifacts" in fingerprint.layers:
         computed["artifacts"] = artifacts_digest(fingerprint.distributions) or ""
     for layer, digest in computed.items():
         if fingerprint.layers[layer] != digest:
             return layer
+    if part := altered_part(fingerprint.interpreter, fingerprint.interpreter_files):
+        return part
     return None if fingerprint.digest == claimed else "whole"

@@ -63,6 +63,8 @@ def inspect_environment(
         interpreter=interpreter.identity if interpreter else {},
         interpreter_layer=interpreter.layer if interpreter else None,
     )
+    if interpreter:
+        fingerprint = interpreter.told_by(fingerprint)
     if further:
         fingerprint = replace(fingerprint, findings=(*fingerprint.findings, *further))
     return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)

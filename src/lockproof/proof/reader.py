@@ -181,7 +181,8 @@ def read_tree(
     `previous` is an earlier reading of the same root: the bytes of its texts are taken over where the signature holds.
     Raises OSError where something can't be read, ChangedDuringRead where a file changed meanwhile.
     """
-    tree, started = Tree(root), int(time.time() * 1e9)  # time_ns is of Python 3.7
+    tree = Tree(root)
+    started = time.time_ns() if hasattr(time, "time_ns") else int(time.time() * 1e9)  # Python 3.6
     known = {} if known is None else known
     if previous is not None and previous.real_root == tree.real_root and previous.still_holds(known):
         return previous

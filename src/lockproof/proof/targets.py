@@ -35,6 +35,7 @@ def inspect_target(named: str, project: Project, expected: Interpreter | None = 
 
     from lockproof.proof.inspection import inspect_environment
     from lockproof.pythons.interpreters import identify
+    from lockproof.pythons.stdlibbytecode import unchecked_bytecode
 
     kind = named.partition(":")[0]
     path = project.places.folder / named
@@ -44,9 +45,14 @@ def inspect_target(named: str, project: Project, expected: Interpreter | None = 
         raise UsageError("this is no target", where=named, why=why, remedy="name a folder or a saved fingerprint")
     trusted = (expected.executable,) if expected else ()
     discovery = replace(project.discovery, trusted=trusted)
-    return inspect_environment(
+    inspection = inspect_environment(
         path,
         identify=lambda real: identify(real, discovery),
         store=project.store.folder,
         declared=expected.executable if expected else None,
     )
+    if inspection.interpreter is None:
+        return inspection
+    wrong = unchecked_bytecode(discovery.ask(inspection.interpreter.executable))
+    fingerprint = inspection.fingerprint
+    return replace(inspection, fingerprint=replace(fingerprint, findings=(*fingerprint.findings, *wrong)))

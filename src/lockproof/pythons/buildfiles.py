@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from lockproof.digests import digest_of_lines, sha256_hex
+from lockproof.digests import sha256_hex
 from lockproof.errors import UnavailableError
+from lockproof.pythons.buildrows import EXTENSIONS, STDLIB, part_digest, rows_of
 from lockproof.pythons.knownfiles import opened_unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from lockproof.pythons.knownfiles import KnownFiles
@@ -23,20 +25,35 @@ _IMPORTABLE = (".py", ".pyc", ".so", ".pyd", ".dylib")
 _PREFIX = b"<prefix>"
 
 
-def digests_of_build(probe: Probe, known: KnownFiles) -> dict[str, str]:
-    """`executable`, `libpython` (or "static"), `lib-dynload` (or "none") and `stdlib`, each `sha256:…`.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildFiles:
+    """What the files of a build are.
+
+    `digests` has `executable`, `libpython` (or "static"), `lib-dynload` (or "none") and `stdlib`, each `sha256:…`;
+    `rows` the files behind the last two (see `buildrows`).
+    """
+
+    digests: Mapping[str, str]
+    rows: Mapping[str, str]
+
+
+def read_build(probe: Probe, known: KnownFiles) -> BuildFiles:
+    """The files of the build that answered `probe`; only what isn't `known` is read.
 
     The stdlib is every importable file below its folder, and the zip that is searched before it, without
     site-packages, dist-packages and `__pycache__`; in files that state where the build was put, that prefix
     is replaced. Raises UnavailableError for a file that can't be read or changes meanwhile.
     """
     try:
-        return {
+        extensions = rows_of(EXTENSIONS, _files(probe.lib_dynload, known)) if probe.lib_dynload else {}
+        stdlib = rows_of(STDLIB, _stdlib_files(probe, known))
+        digests = {
             "executable": _file_digest(probe.executable, known),
             "libpython": _file_digest(probe.libpython, known) if probe.libpython else "static",
-            "lib-dynload": _extensions_digest(probe.lib_dynload, known) if probe.lib_dynload else "none",
-            "stdlib": _stdlib_digest(probe, known),
+            EXTENSIONS: part_digest(EXTENSIONS, extensions) if probe.lib_dynload else "none",
+            STDLIB: part_digest(STDLIB, stdlib),
         }
+        return BuildFiles(digests=digests, rows={**extensions, **stdlib})
     except OSError as error:
         raise UnavailableError(
             f"the files of Python {probe.label} can't be read",
@@ -49,30 +66,22 @@ def _file_digest(path: Path, known: KnownFiles) -> str:
     return f"sha256:{_content(os.path.realpath(path), known)}"
 
 
-def _extensions_digest(folder: Path, known: KnownFiles) -> str:
-    return digest_of_lines("lockproof lib-dynload 1", _lines(folder, known))
-
-
-def _stdlib_digest(probe: Probe, known: KnownFiles) -> str:
-    lines = _lines(probe.stdlib, known, skipped=_NOT_THE_STDLIB, own_prefix=os.fsencode(probe.configured_prefix))
+def _stdlib_files(probe: Probe, known: KnownFiles) -> Iterator[tuple[str, str]]:
+    own_prefix = os.fsencode(probe.configured_prefix)
+    yield from _files(probe.stdlib, known, skipped=_NOT_THE_STDLIB, own_prefix=own_prefix)
     if probe.archive and probe.archive.is_file():
-        lines.append(_line(f"../{probe.archive.name}", _content(os.path.realpath(probe.archive), known)))
-    return digest_of_lines("lockproof stdlib 1", sorted(lines))
+        yield f"../{probe.archive.name}", _content(os.path.realpath(probe.archive), known)
 
 
-def _lines(root: Path, known: KnownFiles, *, skipped: Collection[str] = (), own_prefix: bytes = b"") -> list[bytes]:
-    """`<relative path> NUL <sha256>` of every importable file below `root`, sorted."""
-    lines = []
+def _files(
+    root: Path, known: KnownFiles, *, skipped: Collection[str] = (), own_prefix: bytes = b""
+) -> Iterator[tuple[str, str]]:
+    """(relative path, sha256) of every importable file below `root`."""
     for relative, path in _importable_files(str(root), skipped):
         if own_prefix and _states_its_prefix(relative):
-            lines.append(_line(relative, _content_without(own_prefix, path)))
+            yield relative, _content_without(own_prefix, path)
         else:
-            lines.append(_line(relative, _content(path, known)))
-    return sorted(lines)
-
-
-def _line(relative: str, sha256: str) -> bytes:
-    return f"{relative}\0{sha256}".encode("utf-8", "surrogateescape")
+            yield relative, _content(path, known)
 
 
 def _states_its_prefix(relative: str) -> bool:

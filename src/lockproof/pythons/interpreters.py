@@ -11,13 +11,13 @@ import re
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UnavailableError, UsageError
-from lockproof.proof.fingerprint import interpreter_digest
-from lockproof.pythons.buildfiles import digests_of_build
+from lockproof.proof.fingerprint import interpreter_digest, platform_digest, platform_facts
+from lockproof.pythons.buildfiles import read_build
 from lockproof.pythons.knownfiles import KnownFiles
 from lockproof.pythons.platforms import parse_python
 from lockproof.pythons.probing import NotAnInterpreterError, Probe, TooOldError, cache_key, probe
@@ -25,6 +25,7 @@ from lockproof.pythons.probing import NotAnInterpreterError, Probe, TooOldError,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from lockproof.proof.fingerprint import Fingerprint
     from lockproof.pythons.platforms import Platform
 
 _PYTHON_NAME = re.compile(r"python(?:3(?:\.[0-9]{1,2}t?)?)?(?:\.exe)?")
@@ -37,7 +38,7 @@ class Interpreter:
 
     `executable` is a real file; `version` exact ("3.11.7", "3.13.0t"); `prefix` the base prefix; `platform`
     has the libc's version. `files` holds `sha256:…` of `executable`, `libpython` (or "static"), `lib-dynload`
-    (or "none") and `stdlib`, which is the same in every path.
+    (or "none") and `stdlib`, which is the same in every path; `rows` the files behind the last two.
     """
 
     executable: Path
@@ -47,6 +48,7 @@ class Interpreter:
     platform: Platform
     facts: Mapping[str, str]
     files: Mapping[str, str]
+    rows: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -57,6 +59,12 @@ class Interpreter:
     def layer(self) -> str:
         """The digest of the fingerprint's interpreter layer: `sha256:…` over all facts and files."""
         return interpreter_digest(self.identity)
+
+    def told_by(self, fingerprint: Fingerprint) -> Fingerprint:
+        """`fingerprint`, of an environment of this interpreter, with its files and the platform it runs on."""
+        platform = platform_facts(self.platform)
+        layers = {**fingerprint.layers, "platform": platform_digest(platform)}
+        return replace(fingerprint, interpreter_files=self.rows, platform=platform, layers=layers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +153,7 @@ def describe(said: Probe, discovery: Discovery) -> Interpreter:
     cache = discovery.cache
     store = cache / f"{cache_key(said.executable)}.files.json" if cache else None
     known = KnownFiles(store, clock=discovery.clock)
-    files = digests_of_build(said, known)
+    build = read_build(said, known)
     known.save()
     return Interpreter(
         executable=said.executable,
@@ -154,7 +162,8 @@ def describe(said: Probe, discovery: Discovery) -> Interpreter:
         prefix=said.prefix,
         platform=said.platform,
         facts=said.facts,
-        files=files,
+        files=build.digests,
+        rows=build.rows,
     )
 
 

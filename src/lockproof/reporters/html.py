@@ -72,6 +72,13 @@ def _details(outcome: Outcome) -> str:
         )
         head = "<tr><th>Command</th><th>Exit code</th><th>Time</th><th>Log</th></tr>"
         parts.append(f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>\n")
+    tolerated = outcome.proof.tolerated if outcome.proof else ()
+    if tolerated:
+        items = "".join(
+            f"<li>{_text(t.rule)}: <code>{_text(t.path)}</code>: {_text(t.message)}</li>\n" for t in tolerated[:_SHOWN]
+        )
+        more = f"<p>… and {len(tolerated) - _SHOWN} more in the JSON report</p>" if len(tolerated) > _SHOWN else ""
+        parts.append(f"<p>Tolerated by the policy:</p><ul>{items}</ul>{more}\n")
     findings = outcome.proof.findings if outcome.proof else ()
     if findings:
         items = "".join(

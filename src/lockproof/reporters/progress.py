@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self, TextIO
 
-from lockproof.reporters.text import finding_text, printable
+from lockproof.reporters.text import finding_text, printable, tolerances_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,7 +120,8 @@ class Progress:
         verdict = outcome.proof.verdict if outcome.proof else "-"
         seconds = outcome.seconds
         times = "  ".join(f"{phase} {seconds[phase]:.2f} s" for phase in ("create", "prove", "run") if phase in seconds)
-        return f"{outcome.cell.id:{self._width}}  {status}  {verdict:<8}  {times}".rstrip()
+        tolerated = tolerances_text(outcome.proof) if outcome.proof else ""
+        return f"{outcome.cell.id:{self._width}}  {status}  {verdict:<8}  {times}  {tolerated}".rstrip()
 
     def concluded(self, outcomes: Sequence[Outcome], code: int) -> None:
         """The last line: how many of what, and what the exit code says."""

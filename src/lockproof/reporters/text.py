@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockproof.proof.fingerprint import LAYERS, describe
+from lockproof.proof.fingerprint import LAYERS, REPORTED, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from lockproof.proof.compare import Comparison, FileDifference, Proof
     from lockproof.proof.fingerprint import Finding, Fingerprint
 
-_FIRST = ("interpreter", "interpreter-home", "pyvenv-version", "startup", "distribution", "unowned")
+_FIRST = (
+    "interpreter",
+    "interpreter-file",
+    "platform",
+    "interpreter-home",
+    "pyvenv-version",
+    "startup",
+    "distribution",
+    "unowned",
+)
 _SHOWN = 20  # findings or files a list shows before it says how many more there are
 
 
@@ -57,17 +66,35 @@ def fingerprint_text(target: str, fingerprint: Fingerprint) -> str:
 
 
 def _layer_lines(fingerprint: Fingerprint) -> list[str]:
-    return [f"  {layer:<11}  {fingerprint.layers[layer]}\n" for layer in LAYERS if layer in fingerprint.layers]
+    told = [layer for layer in (*LAYERS, *REPORTED) if layer in fingerprint.layers]
+    return [f"  {layer:<11}  {fingerprint.layers[layer]}\n" for layer in told]
 
 
 def proof_text(target: str, against: str, proof: Proof, *, verbose: bool) -> str:
     """Whether an environment is what it should be."""
+    exactly = "is" if proof.tolerated else "is, to the byte,"
     sentence = {
-        "match": f"match: {target} is, to the byte, what {against} says",
+        "match": f"match: {target} {exactly} what {against} says",
         "mismatch": f"mismatch: {target} is not what {against} says (layer: {proof.layer or 'findings'})",
         "unproven": f"unproven: whether {target} is what {against} says could not be found out",
     }[proof.verdict]
-    return "".join([f"{printable(sentence)}\n", *_finding_lines(proof.findings, verbose=verbose)])
+    if proof.tolerated:
+        sentence += f"; {tolerances_text(proof)}"
+    lines = [f"  tolerated: {printable(path)}: {printable(text)}\n" for _, path, text in proof.tolerated]
+    if not verbose and len(lines) > _SHOWN:
+        lines[_SHOWN:] = [f"  … and {len(lines) - _SHOWN} more tolerated (--verbose shows all, --json too)\n"]
+    return "".join([f"{printable(sentence)}\n", *lines, *_finding_lines(proof.findings, verbose=verbose)])
+
+
+def tolerances_text(proof: Proof) -> str:
+    """The rules of a policy that a proof needed: `tolerated: seeds: pip, interpreter: build`; empty without any."""
+    rules = dict.fromkeys(tolerance.rule for tolerance in proof.tolerated)
+    return f"tolerated: {', '.join(rules)}" if rules else ""
+
+
+def attested_text(cell: str, lock: str, keyid: str) -> str:
+    """What an attestation is of, and whose word it is."""
+    return f"attestation of {printable(cell)}, lock {printable(lock)}, signed with key {printable(keyid)}\n"
 
 
 def _finding_lines(findings: Iterable[Finding], *, verbose: bool) -> list[str]:

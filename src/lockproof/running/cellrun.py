@@ -13,13 +13,12 @@ from filelock import FileLock, Timeout
 from lockproof.environments.environment import Order, disk_error, make_environments, make_skeleton
 from lockproof.environments.workspace import Record
 from lockproof.errors import LockproofError
-from lockproof.proof.compare import Proof, prove
 from lockproof.proof.fingerprint import Finding
 from lockproof.proof.inspection import inspect_environment
 from lockproof.pythons.interpreters import identify
 from lockproof.running.cellcommands import SHARING, CellCommands, Options, Progress
 from lockproof.running.outcomes import Outcome, first_reason
-from lockproof.running.preparation import with_project
+from lockproof.running.preparation import proof_of
 from lockproof.running.provers import Provers
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockproof.environments.workspace import Workspace
+    from lockproof.proof.compare import Proof
     from lockproof.proof.inspection import Inspection
     from lockproof.pythons.interpreters import Discovery, Interpreter
     from lockproof.running.outcomes import Listener
@@ -118,7 +118,7 @@ class CellRunner:
 
         def prove_in_fork(cell: str, again: bool) -> Proof:
             inspection = before[cell] = self._inspect(known[cell], before.get(cell) if again else None, again=again)
-            return prove(known[cell].predicted, with_project(inspection.fingerprint, known[cell]))
+            return proof_of(known[cell], inspection.fingerprint)
 
         self._provers = Provers(prove_in_fork, {cell: job.predicted for cell, job in known.items()}, at_once)
 
@@ -268,7 +268,7 @@ class CellRunner:
             with self._desk:
                 previous = progress.inspection if again else None
                 progress.inspection = self._inspect(job, previous, again=again)
-                return prove(job.predicted, with_project(progress.inspection.fingerprint, job))
+                return proof_of(job, progress.inspection.fingerprint)
 
     def _inspect(self, job: Job, previous: Inspection | None, *, again: bool) -> Inspection:
         return inspect_environment(

@@ -136,6 +136,7 @@ def _proof_to_json(outcome: Outcome) -> dict[str, object] | None:
         return {
             "verdict": proof.verdict,
             "layer": proof.layer or None,
+            "tolerated": [tolerance._asdict() for tolerance in proof.tolerated],
             "predicted": _summary(proof.predicted),
             "observed": _summary(proof.observed),
             "findings": [finding_to_json(finding) for finding in proof.findings],

@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lockproof.errors import LockproofError, NotFetchedError, UnavailableError
+from lockproof.proof.compare import prove
+from lockproof.proof.policy import apply
 from lockproof.proof.prediction import predict
 from lockproof.pythons.interpreters import find_interpreter
 from lockproof.pythons.layout import layout_for
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
     from lockproof.indexes.download import Downloader
     from lockproof.locks import Lock
     from lockproof.locks.artifacts import Artifact, Plan
+    from lockproof.proof.compare import Proof
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.proof.prediction import Landings
     from lockproof.pythons.interpreters import Discovery, Interpreter
+    from lockproof.wheels.manifest import Manifest
     from lockproof.wheels.store import Add, Store, StoreEntry
 
     # Plans with the interpreters of their cells to the same plans with sdists built, or why that can't be.
@@ -173,14 +177,23 @@ def make_job(
         entry = wheels[artifact.sha256]
         if isinstance(entry, LockproofError):
             raise entry
-        if entry.manifest.name != artifact.name:
-            raise LockproofError(
-                f"{artifact.filename} is a wheel of {entry.manifest.name}, not of {artifact.name}", where=artifact.where
-            )
         entries.append(entry)
+    predicted = predict_plan(plan, [entry.manifest for entry in entries], interpreter, landings)
+    return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
+
+
+def predict_plan(
+    plan: Plan, manifests: Sequence[Manifest], interpreter: Interpreter | None, landings: Landings | None = None
+) -> Fingerprint:
+    """The fingerprint of a plan whose artifacts have these manifests, in their order; raises LockError."""
+    for artifact, manifest in zip(plan.artifacts, manifests, strict=True):
+        if manifest.name != artifact.name:
+            raise LockproofError(
+                f"{artifact.filename} is a wheel of {manifest.name}, not of {artifact.name}", where=artifact.where
+            )
     cell = plan.cell
     predicted = predict(
-        [entry.manifest for entry in entries],
+        manifests,
         layout_for(cell.python, cell.platform.os),
         python=cell.python,
         os_name=cell.platform.os,
@@ -189,7 +202,7 @@ def make_job(
         landings=landings,
         locked={a.name: (a.locked.filename, a.locked.sha256) for a in plan.artifacts},
     )
-    return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
+    return interpreter.told_by(predicted) if interpreter else predicted
 
 
 def _refuse_missing(plan: Plan, wheels: Mapping[str, StoreEntry | LockproofError]) -> None:
@@ -206,6 +219,11 @@ def with_project(observed: Fingerprint, job: Job) -> Fingerprint:
     if "project" not in job.predicted.layers:
         return observed
     return replace(observed, layers={**observed.layers, "project": job.predicted.layers["project"]})
+
+
+def proof_of(job: Job, observed: Fingerprint) -> Proof:
+    """What holding an environment against the prediction of its cell shows, under the cell's policy."""
+    return apply(job.cell.policy, prove(job.predicted, with_project(observed, job)))
 
 
 def about(job: Job, lock: Lock) -> dict[str, str]:

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lockproof.errors import LockproofError, UnavailableError
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.prediction import predict
-from lockproof.pythons.layout import layout_for
-from lockproof.running.preparation import about_plan
+from lockproof.running.preparation import about_plan, predict_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,14 +75,7 @@ def _predicted(
 ) -> Fingerprint:
     cell = plan.cell
     interpreter = found if cell.on_host and not isinstance(found, LockproofError) else None
-    predicted = predict(
-        [manifests[artifact.sha256] for artifact in plan.artifacts],
-        layout_for(cell.python, cell.platform.os),
-        python=cell.python,
-        os_name=cell.platform.os,
-        interpreter=interpreter.identity if interpreter else {},
-        interpreter_layer=interpreter.layer if interpreter else None,
-    )
+    predicted = predict_plan(plan, [manifests[artifact.sha256] for artifact in plan.artifacts], interpreter)
     unproven = sorted(artifact.filename for artifact in plan.artifacts if artifact.sha256 in looked)
     about = about_plan(plan, lock, "unproven" if unproven else "match")
     if not unproven:

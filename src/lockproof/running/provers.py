@@ -59,7 +59,10 @@ def stripped(proof: Proof) -> Proof:
     observed, predicted = proof.observed, proof.predicted
     if observed.files == predicted.files:
         observed = replace(observed, files={})
-    return replace(proof, observed=observed, predicted=replace(predicted, files={}, distributions=()))
+    if observed.interpreter_files == predicted.interpreter_files:
+        observed = replace(observed, interpreter_files={})
+    predicted = replace(predicted, files={}, distributions=(), interpreter_files={})
+    return replace(proof, observed=observed, predicted=predicted)
 
 
 def restored(proof: Proof, predicted: Fingerprint) -> Proof:
@@ -67,4 +70,6 @@ def restored(proof: Proof, predicted: Fingerprint) -> Proof:
     observed = proof.observed
     if not observed.files and observed.layers.get("files") == predicted.layers.get("files"):
         observed = replace(observed, files=predicted.files)
+    if not observed.interpreter_files and observed.interpreter == predicted.interpreter:
+        observed = replace(observed, interpreter_files=predicted.interpreter_files)
     return replace(proof, observed=observed, predicted=predicted)

@@ -1,0 +1,69 @@
+"""How two interpreters differ, by fact and by file, and two platforms: what a proof and a comparison tell of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockproof.proof.fingerprint import Finding
+from lockproof.pythons.buildrows import EXTENSIONS, STDLIB, in_words, row_differences
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lockproof.proof.fingerprint import Fingerprint
+    from lockproof.pythons.buildrows import RowDifference
+
+
+def fact_differences(left: Mapping[str, str], right: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Every fact that differs as (name, left, right), sorted; empty where a side lacks it."""
+    return [
+        (fact, left.get(fact, ""), right.get(fact, ""))
+        for fact in sorted(left.keys() | right.keys())
+        if left.get(fact) != right.get(fact)
+    ]
+
+
+def file_differences_of_builds(left: Fingerprint, right: Fingerprint) -> tuple[RowDifference, ...]:
+    """The interpreters' files that differ, where both sides know them and are of one version.
+
+    Between two versions nearly all do, and none of them tells anything.
+    """
+    if left.interpreter.get("version") != right.interpreter.get("version"):
+        return ()
+    return row_differences(left.interpreter_files, right.interpreter_files)
+
+
+def interpreter_differences(left: Fingerprint, right: Fingerprint) -> list[tuple[str, str, str]]:
+    """What a comparison tells: the facts that differ, then the files, each (name, left, right)."""
+    rows = [(d.row, d.left or "", d.right or "") for d in file_differences_of_builds(left, right)]
+    return fact_differences(left.interpreter, right.interpreter) + rows
+
+
+def interpreter_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:
+    """What a proof tells of an interpreter that is not the predicted one; nothing where a side's isn't known."""
+    if not all("interpreter" in side.layers for side in (predicted, observed)):
+        return []
+    rows = file_differences_of_builds(predicted, observed)
+    findings = []
+    for fact, left, right in fact_differences(predicted.interpreter, observed.interpreter):
+        named = in_words(fact, rows) if fact in (STDLIB, EXTENSIONS) else ""
+        text = f"{fact}: {named and f'{named}: '}expected {left or 'nothing'}, found {right or 'nothing'}"
+        findings.append(Finding("interpreter", "scripts/python", text))
+    for row in rows:
+        text = f"{row.word}: expected {_content(row.left)}, found {_content(row.right)}"
+        findings.append(Finding("interpreter-file", row.row, text))
+    return findings
+
+
+def platform_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:
+    """What a proof tells of a platform that is not the predicted one; nothing where a side's isn't known."""
+    if not all("platform" in side.layers for side in (predicted, observed)):
+        return []
+    return [
+        Finding("platform", "platform", f"{fact}: expected {left or 'nothing'}, found {right or 'nothing'}")
+        for fact, left, right in fact_differences(predicted.platform, observed.platform)
+    ]
+
+
+def _content(sha256: str | None) -> str:
+    return f"sha256 {sha256}" if sha256 else "nothing"
