@@ -12,7 +12,7 @@ import pytest
 from support.attesting import KINDS, payload_of, write_keys
 from support.projects import make_project
 from support.pythonbuilds import Build, copy_build
-from support.reports import findings_of, is_right
+from support.reports import findings_of, is_right, proof_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,3 +220,30 @@ def test_what_a_policy_tolerates_is_attested_as_tolerated(seeded: tuple[Project,
     assert [row["rule"] for row in predicate["tolerated"]] == ["seeds: pip", "seeds: setuptools"]
     assert (alone["verdict"], tolerated(alone)) == ("match", [])
     assert (of_cell["verdict"], tolerated(of_cell)) == ("match", ["seeds: pip", "seeds: setuptools"])
+
+
+def test_a_run_tolerates_what_its_cell_declares(small: Project) -> None:
+    """A command that installs a seed leaves what was not there before: a mismatch, unless the cell says otherwise."""
+    small.wheel("plain", "1.0")
+    small.lock()
+    seeds = small.script(
+        "import pathlib, sysconfig",
+        "site = pathlib.Path(sysconfig.get_path('purelib'))",
+        "(site / 'wheel').mkdir(); (site / 'wheel-1.0.dist-info').mkdir()",
+        "(site / 'wheel/__init__.py').write_text('')",
+        "(site / 'wheel-1.0.dist-info/METADATA').write_text('Metadata-Version: 2.1\\nName: wheel\\nVersion: 1.0\\n')",
+        "rows = ['wheel/__init__.py,,', 'wheel-1.0.dist-info/METADATA,,', 'wheel-1.0.dist-info/RECORD,,']",
+        "(site / 'wheel-1.0.dist-info/RECORD').write_text('\\n'.join(rows) + '\\n')",
+    )
+    (python,) = small.pythons
+    lenient = {"name": "lenient", "python": python, "policy": {"seeds": ["wheel"]}}
+    small.matrix(commands=[seeds], cells={"include": [lenient]})
+    ran = small.run()
+    assert (ran.ended.code, ran.statuses) == (3, ["mismatch", "passed"])
+    strict, declared = (proof_of(cell) for cell in ran.cells)
+    assert (strict["layer"], tolerated(strict)) == ("set", [])
+    assert (declared["verdict"], declared["layer"], tolerated(declared)) == ("match", None, ["seeds: wheel"])
+    assert "tolerated: seeds: wheel" in ran.ended.err
+    saved = small.json("fingerprint", str(ran.cells[1]["environment"]))
+    assert saved["about"] == {}  # what needed a tolerance is not said to be what the lock says
+    assert small.run().statuses == ["mismatch", "passed"]  # each begins with an environment of the lock alone

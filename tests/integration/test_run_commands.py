@@ -49,6 +49,8 @@ def test_commands_get_posargs_and_variables_and_nothing_else(small: Project) -> 
         f"{small.folder}  {environment}",
     ]
     assert "secret" not in json.dumps(ran.report) + ran.ended.told
+    prefix = str(small.folder / ".lockproof" / ".bytecode" / str(ran.cell()["id"]))
+    assert ran.cell()["inputs"] == {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": prefix}
     without = small.run()
     assert log_of(without.cell())[:2] == ["['before', 'after']", "['by', 'default']"]
 

@@ -120,6 +120,7 @@ def append(name: str) -> Callable[[Path], None]:
         ("lib/python3.12/json.so", ["stdlib"]),  # goes before json/__init__.py's siblings
         ("lib/python3.12/abc.pyc", ["stdlib"]),  # a module without a source
         ("lib/python3.12/test/site-packages/more.py", ["stdlib"]),
+        ("lib/python3.12/ensurepip/_bundled/pip-26.3-py3-none-any.whl", ["stdlib"]),
         ("lib/python312.zip", ["stdlib"]),  # searched before the folder
         ("lib/python3.12/site-packages/more.py", []),
         ("lib/python3.12/json/__pycache__/__init__.pyc", []),

@@ -72,6 +72,13 @@ def test_how_two_builds_differ() -> None:
     ("row", "left", "right", "may"),
     [
         ("lib-dynload/_json.so", "1", "2", True),
+        ("lib-dynload/_json.cpython-312-x86_64-linux-gnu.so", None, "1", True),
+        ("lib-dynload/_testcapi.cpython-312-x86_64-linux-gnu.so", None, "1", True),
+        ("lib-dynload/_json.so", "1", None, True),
+        ("lib-dynload/sitecustomize.so", None, "1", False),
+        ("lib-dynload/sitecustomize.py", None, "1", False),
+        ("lib-dynload/evil/_json.so", None, "1", False),
+        ("lib-dynload/helper.py", "1", "2", False),
         ("stdlib/_sysconfigdata__linux_x86_64-linux-gnu.py", "1", "2", True),
         ("stdlib/config-3.12-x86_64-linux-gnu/python-config.py", "1", None, True),
         ("stdlib/test/", "1", None, True),

@@ -26,7 +26,7 @@ PURE = [
     "wheels.entryfiles", "proof.prediction", "proof.closure", "proof.readtree", "proof.phantoms", "proof.shadows",
     "proof.ownership", "proof.seeds",
     "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.pythonfacts",
-    "proof.compare", "proof.policy", "running.outcomes",
+    "proof.compare", "proof.policy", "proof.relations", "proof.groups", "proof.manifests", "running.outcomes",
     "relocking.relock", "attestation.__init__", "attestation.envelope", "attestation.statement",
     "attestation.holding",
 ]  # fmt: skip
@@ -44,10 +44,12 @@ EDGES = [
     "build.projectwheels", "build.package",
     "running.provers", "freeze.freezing",
     "running.cellcommands", "running.cellrun", "running.runner", "project", "relocking.lockexports",
-    "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.targets", "reporters.__init__",
-    "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
+    "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.bundle", "proof.contents",
+    "proof.targets",
+    "reporters.__init__", "reporters.text", "reporters.comparisons", "reporters.diffs",
+    "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
     "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
-    "commands.output", "commands.run", "commands.locks", "commands.looks",
+    "commands.output", "commands.run", "commands.locks", "commands.comparing", "commands.looks",
     "attestation.keys", "commands.attest", "commands.__init__", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES

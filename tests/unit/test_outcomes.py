@@ -57,6 +57,7 @@ def test_the_report_says_all_of_a_cell() -> None:
         predicted=proof.predicted,
         commands=(command(1, note="not of this environment"),),
         seconds={"create": 0.12345, "run": 1.5},
+        inputs={"TZ": "UTC"},
         environment="/p/.lockproof/x",
         link="hardlink",
     )
@@ -96,6 +97,7 @@ def test_the_report_says_all_of_a_cell() -> None:
                     }
                 ],
                 "seconds": {"create": 0.123, "prove": 0.0, "run": 1.5},
+                "inputs": {"TZ": "UTC"},
                 "environment": "/p/.lockproof/x",
                 "installer": "lockproof",
                 "package": "none",
@@ -110,6 +112,7 @@ def test_the_report_says_all_of_a_cell() -> None:
                 "proof": None,
                 "commands": [],
                 "seconds": {"create": 0.0, "prove": 0.0, "run": 0.0},
+                "inputs": {},
                 "environment": None,
                 "installer": "lockproof",
                 "package": "none",

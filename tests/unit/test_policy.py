@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lockproof.cells.policykeys import BUILD, LIBC, STRICT, Policy, Seed
+from lockproof.cells.policykeys import BUILD, LIBC, REWRITTEN, STRICT, Policy, Seed
 from lockproof.proof.compare import Proof, Tolerance, prove
 from lockproof.proof.fingerprint import (
     FileFact,
@@ -25,7 +25,9 @@ DEMO = {"demo==1.0": {"site/demo/core.py": "x = 1\n"}}
 SEEDS = Policy(seeds=(Seed("pip"), Seed("setuptools")))
 OTHER_BUILD = Policy(interpreter=BUILD)
 OTHER_LIBC = Policy(platform=LIBC)
-EVERYTHING = Policy(seeds=(Seed("pip"), Seed("setuptools"), Seed("wheel")), interpreter=BUILD, platform=LIBC)
+EVERYTHING = Policy(
+    seeds=(Seed("pip"), Seed("setuptools"), Seed("wheel")), interpreter=BUILD, platform=LIBC, bytecode=REWRITTEN
+)
 
 
 def predicted(side: Fingerprint | None = None) -> Fingerprint:
@@ -84,26 +86,36 @@ def test_a_seed_that_is_not_declared_or_of_another_version_is_a_mismatch(policy:
     proof = apply(policy, proof_of(seeded()))
     assert (proof.verdict, proof.layer) == ("mismatch", "set")
     assert [tolerance.rule for tolerance in proof.tolerated] == rules
+    refused = [finding for finding in proof.findings if finding.code == "seed"]
+    text = "is no seed that the policy tolerates (setuptools==1.0): 65.5.0 is there"
+    assert refused == [Finding("seed", "setuptools", text)] * (len(policy.seeds) == 2)
+
+
+RECORD = "its RECORD lists what is not its own"
 
 
 @pytest.mark.parametrize(
-    "observed",
+    ("observed", "why"),
     [
-        pytest.param(seeded(**{"site/evil.pth": "import evil"}), id="a path file in its RECORD"),
-        pytest.param(seeded(**{"site/demo/more.py": "evil"}), id="another's folder in its RECORD"),
+        pytest.param(seeded(**{"site/evil.pth": "import evil"}), RECORD, id="a path file in its RECORD"),
+        pytest.param(seeded(**{"site/demo/more.py": "evil"}), RECORD, id="another's folder in its RECORD"),
         pytest.param(
             replace(seeded(), findings=(Finding("record-hash", "site/pip/__init__.py", "is not what RECORD says"),)),
+            "site/pip/__init__.py is not what RECORD says",
             id="untrue to its RECORD",
         ),
         pytest.param(
-            environment({**DEMO, **pip(), **setuptools()}, unowned={"site/pip/evil.py": "evil"}), id="a file of nobody"
+            environment({**DEMO, **pip(), **setuptools()}, unowned={"site/pip/evil.py": "evil"}),
+            "site/pip/evil.py is owned by nothing",
+            id="a file of nobody",
         ),
     ],
 )
-def test_a_seed_that_is_not_in_order_is_a_mismatch(observed: Fingerprint) -> None:
+def test_a_seed_that_is_not_in_order_is_a_mismatch_and_it_is_told_why(observed: Fingerprint, why: str) -> None:
     proof = apply(SEEDS, proof_of(observed))
     assert proof.verdict == "mismatch"
     assert "pip" not in [tolerance.path for tolerance in proof.tolerated]
+    assert proof.findings[0] == Finding("seed", "pip", f"is no seed that the policy tolerates (pip): {why}")
 
 
 def test_a_seed_that_is_locked_has_to_be_what_is_locked() -> None:
@@ -167,6 +179,18 @@ def test_another_libc_passes() -> None:
 def test_a_c_library_of_another_kind_does_not() -> None:
     proof = apply(OTHER_LIBC, proof_of(on("1.2", "musl"), predicted(on("2.36"))))
     assert (proof.verdict, proof.layer, proof.tolerated) == ("mismatch", "platform", ())
+
+
+def test_bytecode_that_pytest_rewrote_passes() -> None:
+    path = "site/demo/__pycache__/test_x.cpython-312-pytest-9.0.pyc"
+    rewritten = Finding("bytecode-rewritten", path, "is what pytest made of a test module", "unproven")
+    other = Finding("bytecode-unreadable", path, "can't be compared", "unproven")
+    proof = apply(EVERYTHING, proof_of(environment(DEMO, findings=(rewritten,))))
+    assert (proof.verdict, proof.findings) == ("match", ())
+    assert proof.tolerated == (Tolerance("bytecode: rewritten", path, rewritten.message),)
+    assert apply(SEEDS, proof_of(environment(DEMO, findings=(rewritten,)))).verdict == "unproven"
+    proof = apply(EVERYTHING, proof_of(environment(DEMO, findings=(rewritten, other))))
+    assert (proof.verdict, proof.findings, len(proof.tolerated)) == ("unproven", (other,), 1)
 
 
 def test_a_policy_that_is_not_needed_changes_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 from lockproof.cells.config import read_matrix
 from lockproof.cells.documents import load_policy, load_yaml
 from lockproof.cells.matrix import Spec, expand
-from lockproof.cells.policykeys import BUILD, LIBC, STRICT, Policy, Seed
+from lockproof.cells.policykeys import BUILD, LIBC, REWRITTEN, STRICT, Policy, Seed
 from lockproof.errors import MatrixError
 from lockproof.pythons.platforms import parse_platform
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 HEAD = 'version: 1\nlock: pylock.toml\npython: ["3.12.1"]\n'
 SEED = "one of pip, setuptools, wheel, or one with its version such as pip==26.3"
-ALL = "seeds: [pip==26.3, Setuptools]\ninterpreter: build\nplatform: libc\n"
-POLICY = Policy(seeds=(Seed("pip", "26.3"), Seed("setuptools")), interpreter=BUILD, platform=LIBC)
+ALL = "seeds: [pip==26.3, Setuptools]\ninterpreter: build\nplatform: libc\nbytecode: rewritten\n"
+KEYS = "seeds, interpreter, platform, bytecode"
+POLICY = Policy(seeds=(Seed("pip", "26.3"), Seed("setuptools")), interpreter=BUILD, platform=LIBC, bytecode=REWRITTEN)
 
 
 def spec(text: str) -> Spec:
@@ -39,7 +40,7 @@ def told(path: Path, text: str) -> list[str]:
 
 def test_nothing_is_tolerated_unless_it_is_said() -> None:
     assert policies("") == policies("policy: {}") == [STRICT]
-    assert policies("policy: {seeds: [], interpreter: exact, platform: exact}") == [STRICT]
+    assert policies("policy: {seeds: [], interpreter: exact, platform: exact, bytecode: exact}") == [STRICT]
 
 
 def test_a_matrix_and_a_file_say_the_same(tmp_path: Path) -> None:
@@ -61,10 +62,10 @@ def test_a_cell_can_have_its_own() -> None:
     [
         ("seed: [pip]", ["policy.yaml:1: unknown key `seed`; did you mean `seeds`?"]),
         (
-            "interpreter: exact\nbytecode: any",
-            ["policy.yaml:2: unknown key `bytecode`; known keys are seeds, interpreter, platform"],
+            "interpreter: exact\nlibc: any",
+            [f"policy.yaml:2: unknown key `libc`; known keys are {KEYS}"],
         ),
-        ("- pip", ["policy.yaml:1: found a list, expected a mapping with seeds, interpreter, platform"]),
+        ("- pip", [f"policy.yaml:1: found a list, expected a mapping with {KEYS}"]),
         ("interpreter: any", ['policy.yaml:1: interpreter: found "any", expected one of exact, build']),
         ("\nplatform: 2.36", ["policy.yaml:2: platform: found 2.36 (a number), expected one of exact, libc;"]),
         ("seeds: pip", ['policy.yaml:1: seeds: found "pip", expected a list such as [pip, setuptools, wheel]']),
@@ -91,7 +92,7 @@ def test_in_a_matrix_the_key_path_leads_there() -> None:
     at = "matrix.yaml:4: cells.include[0].policy"
     assert str(caught.value).splitlines() == [
         f'{at}.seeds[0]: found "uv", expected {SEED}; anything else belongs into the lock',
-        f"{at}: unknown key `libc`; known keys are seeds, interpreter, platform",
+        f"{at}: unknown key `libc`; known keys are {KEYS}",
     ]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockproof.proof.compare import compare, prove
+from lockproof.proof.compare import prove
 from lockproof.proof.fingerprint import Finding, interpreter_digest, platform_digest
 from lockproof.proof.pythonfacts import fact_differences, interpreter_findings, platform_findings
+from lockproof.proof.relations import compare
 from lockproof.pythons.buildrows import part_digest
 from support.outcomes import fingerprint
 
@@ -83,6 +84,7 @@ def test_another_libc_is_another_platform() -> None:
     assert proof.findings == (Finding("platform", "platform", "glibc version: expected 2.36, found 2.31"),)
     comparison = compare(on("2.36"), on("2.31"))
     assert (comparison.relation, comparison.layers) == ("same files", ("platform",))
+    assert comparison.interpreter == (("glibc version", "2.36", "2.31"),)
     assert compare(on("2.36"), on("2.36")).relation == "identical"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.proof.compare import Proof, prove
+from lockproof.proof.compare import Proof, Tolerance, prove
 from lockproof.proof.fingerprint import FileFact
 from lockproof.reporters.choice import make_progress
 from lockproof.reporters.live import LiveProgress
@@ -100,6 +100,16 @@ def test_a_run_in_plain_lines() -> None:
     with progress:
         run(progress)
     assert stream.getvalue() == RUN
+
+
+def test_what_was_tolerated_stands_in_the_line_of_its_cell() -> None:
+    proof = replace(MATCH, tolerated=(Tolerance("seeds: pip", "pip", "pip 26.3 is there"),))
+    progress, stream = told()
+    progress.begun([cell()], 1)
+    progress.finished(outcome("passed", proof=proof, seconds={"create": 1.0}))
+    assert stream.getvalue().splitlines()[-1] == (
+        "3.12.1-linux-x86_64  passed       match     create 1.00 s  tolerated: seeds: pip"
+    )
 
 
 def test_a_quiet_run_tells_only_what_is_not_right() -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockproof.proof.compare import compare, prove
+from lockproof.proof.compare import Tolerance, prove
 from lockproof.proof.fingerprint import FileFact, Finding
+from lockproof.proof.relations import compare
+from lockproof.reporters.comparisons import comparison_text
 from lockproof.reporters.text import (
-    comparison_text,
     fingerprint_text,
     listing_text,
     predictions_text,
@@ -85,6 +86,21 @@ def test_a_fingerprint() -> None:
 
 def test_a_match_is_one_sentence() -> None:
     assert proof_text("env", "cell", MATCH, verbose=False) == "match: env is, to the byte, what cell says\n"
+
+
+def test_what_was_tolerated_is_told_with_the_verdict() -> None:
+    many = tuple(Tolerance("interpreter: build", f"stdlib/{number:02}{ESCAPE}", "gone") for number in range(22))
+    proof = replace(MATCH, tolerated=(Tolerance("seeds: pip", "pip", "pip 26.3 is there"), *many))
+    head = "match: env is what cell says; tolerated: seeds: pip, interpreter: build\n"
+    lines = ["  tolerated: pip: pip 26.3 is there\n"]
+    lines += [f"  tolerated: stdlib/{number:02}{ESCAPED}: gone\n" for number in range(22)]
+    assert proof_text("env", "cell", proof, verbose=True) == "".join([head, *lines])
+    short = [head, *lines[:20], "  … and 3 more tolerated (--verbose shows all, --json too)\n"]
+    assert proof_text("env", "cell", proof, verbose=False) == "".join(short)
+    wrong = replace(proof, verdict="mismatch", tolerated=proof.tolerated[:1], observed=fingerprint(files={}))
+    assert proof_text("env", "cell", wrong, verbose=False).startswith(
+        "mismatch: env is not what cell says (layer: files); tolerated: seeds: pip\n  tolerated: pip: "
+    )
 
 
 def test_a_mismatch_names_layer_and_files() -> None:

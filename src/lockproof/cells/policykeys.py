@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 EXACT = "exact"
 BUILD = "build"
 LIBC = "libc"
+REWRITTEN = "rewritten"
 SEED_NAMES = ("pip", "setuptools", "wheel")
 INTERPRETERS = (EXACT, BUILD)
 PLATFORMS = (EXACT, LIBC)
-_KEYS = ("seeds", "interpreter", "platform")
+BYTECODE = (EXACT, REWRITTEN)
+_KEYS = ("seeds", "interpreter", "platform", "bytecode")
 _SEED = re.compile(r"(?P<name>[A-Za-z]+)(?:==(?P<version>[0-9][A-Za-z0-9.!+_-]*))?")
 _EXPECTED = f"one of {', '.join(SEED_NAMES)}, or one with its version such as pip==26.3"
 
@@ -40,12 +42,13 @@ class Policy:
     """What may differ from a prediction.
 
     `seeds` may be there though the lock doesn't name them; `interpreter` BUILD lets another build of the exact version
-    pass, `platform` LIBC another version of the C library.
+    pass, `platform` LIBC another version of the C library, `bytecode` REWRITTEN what pytest made of test modules.
     """
 
     seeds: tuple[Seed, ...] = ()
     interpreter: str = EXACT
     platform: str = EXACT
+    bytecode: str = EXACT
 
 
 STRICT = Policy()
@@ -60,6 +63,7 @@ def read_policy(check: Checker, at: KeyPath, value: Value) -> Policy:
         seeds=_seeds(check, (*at, "seeds"), data["seeds"]) if "seeds" in data else (),
         interpreter=_choice(check, (*at, "interpreter"), data, INTERPRETERS),
         platform=_choice(check, (*at, "platform"), data, PLATFORMS),
+        bytecode=_choice(check, (*at, "bytecode"), data, BYTECODE),
     )
 
 

@@ -34,9 +34,14 @@ def file_differences_of_builds(left: Fingerprint, right: Fingerprint) -> tuple[R
 
 
 def interpreter_differences(left: Fingerprint, right: Fingerprint) -> list[tuple[str, str, str]]:
-    """What a comparison tells: the facts that differ, then the files, each (name, left, right)."""
-    rows = [(d.row, d.left or "", d.right or "") for d in file_differences_of_builds(left, right)]
-    return fact_differences(left.interpreter, right.interpreter) + rows
+    """What a comparison tells: the facts of interpreter and platform that differ, then the interpreters' files.
+
+    Each is (name, left, right); the platform's facts are told where both sides know them.
+    """
+    platforms = (left.platform, right.platform)
+    facts = fact_differences(left.interpreter, right.interpreter)
+    facts += fact_differences(*platforms) if all(platforms) else []
+    return facts + [(d.row, d.left or "", d.right or "") for d in file_differences_of_builds(left, right)]
 
 
 def interpreter_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UsageError
+from lockproof.proof.bundle import find_bundle, one_of
 from lockproof.proof.fingerprint import Fingerprint, from_json
 
 if TYPE_CHECKING:
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 
 
 def read_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
-    """The fingerprint of a folder or of a saved fingerprint; UsageError for anything else."""
+    """The fingerprint of a folder, of a saved fingerprint or of a bundle's member; UsageError for anything else."""
     from dataclasses import replace
 
     from lockproof.environments.workspace import describe_origin
 
+    if found := find_bundle(project.places.folder, named):
+        return one_of(*found)
     path = project.places.folder / named
     if path.is_file():
         try:

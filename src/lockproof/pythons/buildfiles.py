@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lockproof.pythons.probing import Probe
 
 _NOT_THE_STDLIB = frozenset({"site-packages", "dist-packages", "lib-dynload"})
-# All that an import can find: a module's .so goes before its .py, a .pyc needs none.
-_IMPORTABLE = (".py", ".pyc", ".so", ".pyd", ".dylib")
+# All that an import can find: a module's .so goes before its .py, a .pyc needs none, and ensurepip runs its wheels.
+_IMPORTABLE = (".py", ".pyc", ".so", ".pyd", ".dylib", ".whl")
 _PREFIX = b"<prefix>"
 
 

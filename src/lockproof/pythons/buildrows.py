@@ -7,6 +7,7 @@ row, closed by `/`, over all of their files: they are most of the files, and few
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from lockproof.digests import digest_of_lines
@@ -21,6 +22,8 @@ _FOLDED = re.compile(r"(?:.*?/)??(?:test|tests|idle_test)/")
 # Written when a build is configured: they state its compiler, its options and where it was put.
 _CONFIGURED = re.compile(r"(?:_sysconfigdata_[^/]*|config-[^/]*/.*)\.py")
 _OPTIONAL = re.compile(r"(?:ensurepip|idlelib|lib2to3|tkinter|turtledemo)/.*|turtle\.py")  # left out or split off
+_EXTENSION = re.compile(r"(?P<module>\w+)(?:\.[^/]*)?\.(?:so|pyd|dylib)")
+_TEST_EXTENSION = re.compile(r"_?(?:test|xx)\w*|_ctypes_test")
 _NAMED = 3  # files that a fact's own line names
 
 
@@ -92,12 +95,20 @@ def in_words(part: str, differences: Iterable[RowDifference]) -> str:
 def may_differ_between_builds(difference: RowDifference) -> bool:
     """Whether another build of the same version may differ so: in what is compiled or configured, in tests, in options.
 
-    Any other source of the standard library is part of the version: one that was changed or added is not excused.
+    Any other source of the standard library is part of the version: one that was changed or added is not excused. Nor
+    is an extension module that no Python has.
     """
     part, _, relative = difference.row.partition("/")
-    if part == EXTENSIONS or _CONFIGURED.fullmatch(relative) or _FOLDED.fullmatch(relative):
+    if part == EXTENSIONS:
+        extension = _EXTENSION.fullmatch(relative)
+        return extension is not None and (difference.word != "added" or _is_of_python(extension["module"]))
+    if _CONFIGURED.fullmatch(relative) or _FOLDED.fullmatch(relative):
         return True
     return difference.word != "changed" and _OPTIONAL.fullmatch(relative) is not None
+
+
+def _is_of_python(module: str) -> bool:
+    return module in sys.stdlib_module_names or _TEST_EXTENSION.fullmatch(module) is not None
 
 
 def _line(relative: str, sha256: str) -> bytes:

@@ -42,7 +42,7 @@ def _suite(outcome: Outcome) -> ET.Element:
         findings = outcome.proof.findings if outcome.proof else ()
         told.text = _text("\n".join(f"{f.level}: {f.path}: {f.message}" for f in findings if f.level != "note"))
     if outcome.proof and outcome.proof.tolerated:
-        lines = [f"tolerated ({rule}): {path}: {text}" for rule, path, text in outcome.proof.tolerated]
+        lines = [printable(f"tolerated ({rule}): {path}: {text}") for rule, path, text in outcome.proof.tolerated]
         ET.SubElement(proof, "system-out").text = _text("\n".join(lines))
     for result in outcome.commands:
         case = _case(suite, outcome, " ".join(result.argv), result.seconds)

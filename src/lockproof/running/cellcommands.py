@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from contextlib import contextmanager
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from lockproof.running.process import Processes
     from lockproof.wheels.compiled import Placed
 
+# What changes how programs behave, and is no part of an environment. Python's own variables only: another program's
+# PYTHON_… may be a secret.
+_INPUTS = re.compile(
+    r"LANG|LANGUAGE|LC_[A-Z]+|TZ|(LD|DYLD)_[A-Z_]+"
+    r"|PYTHON[A-Z0-9]+|PYTHON_(COLORS|CONTEXT_AWARE_WARNINGS|CPU_COUNT|FROZEN_MODULES|GIL|JIT|THREAD_INHERIT_CONTEXT)"
+)
 # Modes in which an edit in the environment reaches the store, and through it every environment that shares the file.
 SHARING = ("hardlink", "symlink")
 
@@ -58,6 +65,7 @@ class Progress:
     seconds: dict[str, float] = field(default_factory=dict)
     commands: list[CommandResult] = field(default_factory=list)
     mode: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
     inspection: Inspection | None = None
 
     @contextmanager
@@ -88,6 +96,7 @@ class CellCommands:
         log.write_bytes(b"")
         self._place_bytecode(job, progress.mode)
         environment = self._command_environment(job)
+        progress.inputs = {name: value for name, value in sorted(environment.items()) if _INPUTS.fullmatch(name)}
         for command in cell.commands:
             argv = substitute_posargs(command, self._options.posargs)
             self._listener.phase(cell, shlex.join(argv))

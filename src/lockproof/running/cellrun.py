@@ -288,6 +288,8 @@ class CellRunner:
         return identify(executable, replace(self._discovery, trusted=(*trusted, *self._discovery.trusted)))
 
     def _keep(self, job: Job, proof: Proof, mode: str) -> None:
+        if proof.tolerated:
+            return  # it is not exactly what the lock says: no record may claim that, and no later run takes it
         cell = job.cell
         record = Record(
             cell=cell.id,
@@ -322,6 +324,7 @@ class CellRunner:
             predicted=job.predicted,
             commands=tuple(progress.commands),
             seconds=progress.seconds,
+            inputs=progress.inputs,
             environment=str(self._workspace.environment(job.cell.id)),
             link=progress.mode,
             error_code=error_code,

@@ -47,6 +47,7 @@ class Outcome:
 
     `status` is passed, failed, mismatch, unproven, unavailable, predicted, skipped or error.
 
+    `inputs` are the variables of its commands that change what programs do, such as LANG, TZ and PYTHONHASHSEED.
     `error_code` is the exit code of the error behind status `error`. `seconds` has create, prove and run.
     """
 
@@ -57,6 +58,7 @@ class Outcome:
     predicted: Fingerprint | None = None
     commands: tuple[CommandResult, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
     environment: str = ""
     link: str = ""
     error_code: int = 0
@@ -123,6 +125,7 @@ def _outcome_to_json(outcome: Outcome) -> dict[str, object]:
             for result in outcome.commands
         ],
         "seconds": {phase: round(outcome.seconds.get(phase, 0.0), 3) for phase in ("create", "prove", "run")},
+        "inputs": dict(outcome.inputs),
         "environment": outcome.environment or None,
         "installer": cell.installer,
         "package": cell.package,
