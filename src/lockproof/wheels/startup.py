@@ -30,6 +30,8 @@ _PROVENANCE_KEYS = frozenset(
         "uv",
         "prompt",
         "python-version",
+        "relocatable",
+        "seed",
         "lockproof",
         "lockproof-link",
     ]
