@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     predict = command("predict", "The fingerprint that each cell must have, without installing.")
     predict.add_argument("cells", metavar="CELL", nargs="*", help="ids or globs (default: all)")
     predict.add_argument("--json", action="store_true", help="as JSON: one fingerprint, or a list for several cells")
+    predict.add_argument("--preview", action="store_true", help="look into wheels where they lie: quick, and no proof")
     fingerprint = command("fingerprint", "What an environment is.")
     fingerprint.add_argument("target", metavar="TARGET", help="a virtual environment's folder, or a saved fingerprint")
     fingerprint.add_argument("--json", action="store_true", help="as JSON, to be saved and compared")

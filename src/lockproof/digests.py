@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _HEX = re.compile(r"[0-9a-f]{64}")
+_HEX_FIELD = re.compile(rb",sha256=[0-9a-f]{64},")
 _FROM_URLSAFE = str.maketrans("-_", "+/")
 
 
@@ -38,6 +39,11 @@ def text_of_lines(title: str, lines: Iterable[bytes]) -> bytes:
 def record_hash(hex_digest: str) -> str:
     """A RECORD hash field for a sha256 in hexadecimal: `sha256=<urlsafe base64 without padding>` (PEP 427)."""
     return "sha256=" + base64.urlsafe_b64encode(bytes.fromhex(hex_digest)).rstrip(b"=").decode()
+
+
+def writes_hex(record: bytes) -> bool:
+    """Whether a RECORD has digests in hexadecimal, which PEP 427 writes in base64; the same is meant."""
+    return _HEX_FIELD.search(record) is not None
 
 
 def hex_of_record_hash(field: str) -> str | None:

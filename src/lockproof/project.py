@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lockproof.locks.artifacts import Plan
     from lockproof.locks.lockfile import LoadedLock
     from lockproof.proof.dependencies import Dependencies
+    from lockproof.proof.fingerprint import Fingerprint
     from lockproof.pythons.interpreters import Discovery, Interpreter
     from lockproof.running.preparation import Build, Fetching, Job
     from lockproof.running.process import Processes
@@ -292,6 +293,14 @@ class Project:
             job = packager.declared(make_job(*packager.packaged(plan, wheels, found), found))
             jobs.append(self.dependencies.checked(job))
         return jobs
+
+    def previews(self, cells: Sequence[Cell]) -> list[Fingerprint]:
+        """The cells by what their wheels say of themselves where they lie; raises what `preview` raises."""
+        from lockproof.running.previews import preview
+
+        plans = self.plans(cells)
+        index = self.index(self.lock.options)
+        return preview(plans, self.interpreters(cells), store=self.store, index=index, lock=self.lock)
 
 
 def _here(cell: Cell, interpreters: Mapping[str, Interpreter | LockproofError]) -> Interpreter | None:

@@ -86,7 +86,8 @@ def test_the_options_of_freeze(arguments: list[str], variables: dict[str, str], 
 def test_the_defaults() -> None:
     assert parsed("run") == RUN
     assert parsed("list") == {**DEFAULTS, "command": "list", "cells": [], "json": False}
-    assert parsed("predict", "3.*") == {**DEFAULTS, "command": "predict", "cells": ["3.*"], "json": False}
+    predicting = {"cells": ["3.*"], "json": False, "preview": False}
+    assert parsed("predict", "3.*") == {**DEFAULTS, "command": "predict", **predicting}
     assert parsed("fingerprint", "env") == {
         **DEFAULTS, "command": "fingerprint", "target": "env", "json": False, "bundle": None, "name": None,
     }  # fmt: skip

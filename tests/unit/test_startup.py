@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.digests import sha256_hex
-from lockproof.wheels.startup import is_startup_file, parse_pyvenv, python_of_pyvenv, pyvenv_lines, startup_lines
+from lockproof.wheels.startup import (
+    is_startup_file,
+    parse_pyvenv,
+    python_of_pyvenv,
+    pyvenv_lines,
+    pyvenv_traps,
+    startup_lines,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,14 +96,57 @@ def test_pyvenv_cfg_as_site_reads_it() -> None:
 @pytest.mark.parametrize(
     ("keys", "lines"),
     [
-        ({}, ["include-system-site-packages\0false"]),
+        ({}, ["include-system-site-packages\0true"]),
         ({"include-system-site-packages": "True"}, ["include-system-site-packages\0true"]),
         (
-            {"home": "/x", "version": "3.11.7", "prompt": "p", "uv": "1", "relocatable": "true", "seed": "true"},
+            {"home": "/x", "uv": "1", "relocatable": "true", "seed": "1", "include-system-site-packages": "false"},
             ["include-system-site-packages\0false"],
         ),
-        ({"future": "yes"}, ["include-system-site-packages\0false", "future\0yes"]),
+        ({"future": "yes"}, ["include-system-site-packages\0true", "future\0yes"]),
     ],
 )
 def test_pyvenv_cfg_s_lines(keys: dict[str, str], lines: list[str]) -> None:
     assert pyvenv_lines(keys) == [f"pyvenv.cfg\0{line}" for line in lines]
+
+
+CONTROL = "has control characters in it, which end a line for some readers and not for others"
+
+
+def test_pyvenv_cfg_is_split_into_lines_as_site_does() -> None:
+    """At a form feed and the like a line goes on; at a lone CR it ends, as in every text file."""
+    text = "include-system-site-packages = true\nprompt = x\x0cinclude-system-site-packages = false\rhome = /x\r\n"
+    keys = parse_pyvenv(text)
+    assert (keys["include-system-site-packages"], keys["home"]) == ("true", "/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "traps"),
+    [
+        ("home = /x\r\nprompt =\ta \N{SNOWMAN}\n", []),
+        ("home = /x\nversion = 3.11.7\nversion_info = 3.11.7.final.0\n", []),
+        ("home = /x\n HOME=/y\n", ["has the key home twice"]),
+        *(
+            (f"prompt = a{sign}home = /x\n", [CONTROL])
+            for sign in "\0\x0b\x0c\x1c\x85\u2028"
+        ),
+        ("prompt = a" + "a" * 4000, ["has a line of more than 4000 characters, which some Pythons cut"]),
+    ],
+)  # fmt: skip
+def test_what_readers_of_pyvenv_cfg_disagree_about(text: str, traps: list[str]) -> None:
+    assert pyvenv_traps(text) == traps
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"\xef\xbb\xbfimport os\n", id="a byte order mark"),
+        pytest.param(b"# x\rimport os", id="a lone CR and no end"),
+        pytest.param(b"# x\x0cimport os\n", id="a form feed in a comment"),
+        pytest.param("# x\u2028import os\n".encode(), id="a line separator"),
+        pytest.param(b"# caf\xe9 \x85import os\n", id="no UTF-8, and a next-line in latin-1"),
+        pytest.param(b"import os # caf\xe9\n", id="no UTF-8"),
+    ],
+)
+def test_no_encoding_and_no_line_end_hides_an_import(content: bytes) -> None:
+    lines = [line for line in startup_lines("site/x.pth", content) if "\0exec\0" in line]
+    assert [line.split("\0")[2].split(" #")[0] for line in lines] == ["import os"]

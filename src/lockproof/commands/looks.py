@@ -71,11 +71,14 @@ def predict(options: argparse.Namespace, project: Project) -> int:
     from lockproof.running.preparation import about
 
     cells = project.select(options.cells)
-    with progress(options) as listener:
-        jobs = project.jobs(cells, listener.fetching, listener.note)
-        for note in closure_notes([(job.cell.id, job.predicted.findings) for job in jobs]):
-            listener.note(note)
-    predictions = [replace(job.predicted, about=about(job, project.lock)) for job in jobs]
+    if options.preview:
+        predictions = project.previews(cells)
+    else:
+        with progress(options) as listener:
+            jobs = project.jobs(cells, listener.fetching, listener.note)
+            for note in closure_notes([(job.cell.id, job.predicted.findings) for job in jobs]):
+                listener.note(note)
+        predictions = [replace(job.predicted, about=about(job, project.lock)) for job in jobs]
     if not options.json:
         sys.stdout.write(predictions_text(predictions))
     elif len(predictions) == 1:

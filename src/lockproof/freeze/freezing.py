@@ -219,7 +219,7 @@ def _artifact(dist: Installed, file: IndexFile) -> Artifact:
 
 def _shared_packages(inspection: Inspection) -> tuple[Change, ...]:
     keys = parse_pyvenv(text_of(inspection.tree, "pyvenv.cfg"))
-    if keys.get("include-system-site-packages", "false").lower() == "true":
+    if keys.get("include-system-site-packages", "true").lower() == "true":
         return (Change("data/pyvenv.cfg", "lets in the base interpreter's packages, which were not looked at"),)
     return ()
 

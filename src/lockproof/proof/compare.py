@@ -127,14 +127,14 @@ def prove(predicted: Fingerprint, observed: Fingerprint) -> Proof:
     if "project" in missing & predicted.layers.keys():
         text = "nothing says what the project's files were, which are not in the environment"
         findings.append(Finding("layer-unknown", "", text, "unproven"))
-    levels = {finding.level for finding in findings}
+    told = [finding for finding in predicted.findings if finding.level != "note" or finding.code in TOLD]
+    levels = {finding.level for finding in findings} | {"unproven" for finding in told if finding.level == "unproven"}
     if set(differ) - missing or "mismatch" in levels:
         verdict = "mismatch"
     elif missing or "unproven" in levels:
         verdict = "unproven"
     else:
         verdict = "match"
-    told = [finding for finding in predicted.findings if finding.level != "note" or finding.code in TOLD]
     return Proof(verdict=verdict, predicted=predicted, observed=observed, findings=tuple(findings + told))
 
 
@@ -201,12 +201,13 @@ def _finding(difference: FileDifference) -> Finding:
 def _set_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:
     expected = {dist.name: dist.version for dist in predicted.distributions}
     found = {dist.name: dist.version for dist in observed.distributions}
+    words = {None: "no such distribution", "": "one without a version"}
     findings = []
     for name in sorted(expected.keys() | found.keys()):
         left, right = expected.get(name), found.get(name)
         if left == right:
             continue
-        text = f"expected {left or 'no such distribution'}, found {right or 'no such distribution'}"
+        text = f"expected {words.get(left, left)}, found {words.get(right, right)}"
         findings.append(Finding("distribution", name, f"{name}: {text}"))
     return findings
 

@@ -13,6 +13,7 @@ from lockproof.proof.folders import folder_findings
 from lockproof.proof.observation import observe
 from lockproof.proof.reader import ChangedDuringRead, read_tree
 from lockproof.proof.readtree import bytecode_of, layout_of
+from lockproof.proof.surroundings import home_finding, mount_findings
 from lockproof.proof.vouched import Vouched
 from lockproof.wheels.startup import parse_pyvenv
 
@@ -55,7 +56,9 @@ def inspect_environment(
     """
     tree = _read(folder, store, known, previous)
     interpreter, finding = _interpreter_of(tree, identify, declared)
-    if previous and tree is previous.tree and interpreter == previous.interpreter:
+    further = ([finding] if finding else []) + mount_findings(tree.real_root)
+    same = previous and tree is previous.tree and interpreter == previous.interpreter
+    if previous and same and set(further) <= set(previous.fingerprint.findings):
         return Inspection(fingerprint=previous.fingerprint, tree=tree, interpreter=interpreter)
     answers, open_folders = _bytecode_answers(tree, interpreter, vouched), _open_folders(tree)
     fingerprint = observe(
@@ -66,9 +69,7 @@ def inspect_environment(
     )
     if interpreter:
         fingerprint = interpreter.told_by(fingerprint)
-    fingerprint = replace(fingerprint, findings=(*fingerprint.findings, *open_folders))
-    if finding:
-        fingerprint = replace(fingerprint, findings=(*fingerprint.findings, finding))
+    fingerprint = replace(fingerprint, findings=(*fingerprint.findings, *open_folders, *further))
     return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
 
 
@@ -131,25 +132,15 @@ def _interpreter_of(
                 return None, Finding("interpreter", "scripts/python", f"leads to {end}, not to {declared}")
             text = f"leads to {end}, which is no interpreter that was found on this machine"
             return None, Finding("interpreter", "scripts/python", text, "unproven")
-        return interpreter, _home_finding(tree, interpreter)
+        return interpreter, home_finding(_home(tree), interpreter)
     if python not in tree.files:
         return None, Finding("interpreter", "scripts/python", "is not there")
     home = _home(tree)
     interpreter = identify(Path(home, "python")) if home else None
     if interpreter and interpreter.files.get("executable") == f"sha256:{tree.files[python][0]}":
-        return interpreter, None
+        return interpreter, home_finding(home, interpreter)
     return None, Finding("interpreter", "scripts/python", "is a program of its own, not the declared interpreter")
 
 
 def _home(tree: Tree) -> str:
     return parse_pyvenv(tree.texts.get("pyvenv.cfg", b"").decode("utf-8", "surrogateescape")).get("home", "")
-
-
-def _home_finding(tree: Tree, interpreter: Interpreter) -> Finding | None:
-    """Python takes its standard library from beside pyvenv.cfg's `home` (PEP 405), whatever its executable is."""
-    home = _home(tree)
-    # Old releases of virtualenv wrote the prefix; Python searches upwards from there all the same.
-    if home and Path(home).resolve() in (interpreter.executable.parent, interpreter.prefix.resolve()):
-        return None
-    text = f"says home = {home}, its interpreter is in {interpreter.executable.parent}"
-    return Finding("interpreter-home", "data/pyvenv.cfg", text)

@@ -25,11 +25,20 @@ from lockproof.proof.leftout import (
     root_findings,
 )
 from lockproof.proof.ownership import ownership_findings, recorded_files
+from lockproof.proof.phantoms import phantom_findings
 from lockproof.proof.readtree import bytecode_of, is_bytecode, layout_of, text_of
 from lockproof.pythons.layout import canonical_name
 from lockproof.wheels.launchers import Launcher, RewrittenScript, parse_script
 from lockproof.wheels.manifest import metadata_identity
-from lockproof.wheels.startup import is_startup_file, parse_pyvenv, python_of_pyvenv, pyvenv_lines, startup_lines
+from lockproof.wheels.startup import (
+    is_startup_file,
+    parse_pyvenv,
+    python_of_pyvenv,
+    pyvenv_lines,
+    pyvenv_traps,
+    startup_line,
+    startup_lines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +74,8 @@ class _Observation:
         self.facts: dict[str, FileFact] = {}
         self.findings: list[Finding] = []
         self.groups: dict[str, list[str]] = {}
+        self.orphans: list[str] = []  # bytecode without a source
+        self.places: dict[str, str] = {}  # of headers: logical to real path
         self.interpreter: Mapping[str, str] = {}
         names = {path for path in (*tree.links, *tree.files) if self._is_python(path)}
         self.interpreters = {
@@ -84,6 +95,7 @@ class _Observation:
         self.findings += ownership_findings(self.groups, self.facts)
         self.findings += activator_findings(self.tree, self.layout)
         self.findings += root_findings(self.tree)
+        self.findings += phantom_findings(self.tree, self.layout, self._dist_infos(), self.orphans)
         startup = self._startup()
         layers = {
             "set": set_digest((dist.name, dist.version) for dist in distributions),
@@ -152,9 +164,6 @@ class _Observation:
                 self._place_outside(path, sha256, size, mode)
         for path in self.tree.special:
             self._find("special-file", self.layout.logical(path), "is a FIFO, socket or device")
-        for path in self.tree.empty:
-            if path.startswith(site):
-                self._find("empty-folder", self.layout.logical(path), "is a folder without files", "note")
 
     def _place_outside(self, path: str, sha256: str, size: int, mode: int) -> None:
         logical = self.layout.logical(path)
@@ -167,6 +176,13 @@ class _Observation:
                 fact = FileFact("e", f"{parsed.module}:{parsed.attr}")
             elif isinstance(parsed, RewrittenScript):
                 fact = FileFact("s", parsed.sha256, parsed.size)
+        if logical.startswith("headers/"):  # whose folders are named as their distributions are, in any spelling
+            twin = self.places.setdefault(logical, path)
+            if twin != path:
+                self._find("twin-paths", logical, f"is there twice: {min(twin, path)} and {max(twin, path)}")
+                if twin < path:
+                    return
+            self.places[logical] = path
         self.facts[logical] = fact
 
     def _place_links(self) -> None:
@@ -177,9 +193,15 @@ class _Observation:
         ends = {end for path, end in self.tree.resolved.items() if self._is_python(path)}
         if len(ends) > 1:
             self._find("interpreter-links", "scripts/python", f"its names lead to different files: {sorted(ends)}")
+        names = {f"{self.layout.scripts}/{name}" for name in ("python", "python3")}
+        there = names & {*self.tree.links, *self.tree.files}
+        if self.layout.scripts == "bin" and there == {"bin/python"}:
+            self._find("interpreter-links", "scripts/python3", "is not there: one of another folder of PATH is run")
 
     def _check_bytecode(self, bytecode: Mapping[str, Finding | None]) -> None:
-        for path, _source in bytecode_of(self.tree):
+        for path, source in bytecode_of(self.tree):
+            if not source:
+                self.orphans.append(path)
             if path not in bytecode:
                 self._find("bytecode", self.layout.logical(path), "is bytecode that nobody compared with its source")
             elif (finding := bytecode[path]) is not None:
@@ -188,14 +210,13 @@ class _Observation:
     def _distributions(self) -> tuple[str, tuple[Distribution, ...]]:
         """The digest of all files, and every distribution that has a METADATA file in site-packages."""
         identities: dict[str, tuple[str, str]] = {}
-        for path, content in self.tree.texts.items():
-            folder, _, name = path.rpartition("/")
-            if name != "METADATA" or folder.rpartition("/")[0] != self.layout.site:
-                continue
-            raw_name, version = metadata_identity(content)
-            canonical = canonical_name(raw_name)
+        for folder in sorted(self._dist_infos(), key=lambda folder: (folder != folder.lower(), folder)):
+            path = f"{folder}/METADATA"
+            raw_name, version = metadata_identity(self.tree.texts[path])
+            canonical = canonical_name(raw_name) or folder.rpartition("/")[2]
             if canonical in identities:
-                self._find("twin-distributions", self.layout.logical(path), f"is a second {canonical}")
+                other = self.layout.logical(identities[canonical][1])
+                self._find("twin-distributions", self.layout.logical(path), f"is a second {canonical}, beside {other}")
                 canonical = f"{canonical}#{folder.rpartition('/')[2]}"
             identities[canonical] = (version, folder)
             self.groups[canonical], wrong = recorded_files(folder, self.tree, self.layout, self.facts)
@@ -214,13 +235,17 @@ class _Observation:
             self._find(
                 "pyvenv-version", "data/pyvenv.cfg", f"says {python_of_pyvenv(keys)}, its interpreter is {actual}"
             )
+        traps = pyvenv_traps(text_of(self.tree, "pyvenv.cfg"))
+        if "pyvenv.cfg" in self.tree.files and "pyvenv.cfg" not in self.tree.texts:
+            traps.append("is far larger than such a file can be")
+        for trap in traps:
+            self._find("pyvenv-trap", "data/pyvenv.cfg", trap)
         lines = pyvenv_lines(keys)
-        for path, content in self.tree.texts.items():
-            logical = self.layout.logical(path)
-            if is_startup_file(logical) and not is_patch(path, self.tree.files[path][0], self.layout):
-                lines += startup_lines(logical, content)
-        for path, target in self.tree.links.items():
-            logical = self.layout.logical(path)
+        for logical, fact in self.facts.items():
             if is_startup_file(logical):
-                lines.append(f"{logical}\0link\0{target}")
+                content = self.tree.texts.get(self.layout.physical(logical))
+                if fact.kind == "l":
+                    lines.append(f"{logical}\0link\0{fact.value}")
+                else:
+                    lines += [startup_line(logical, fact.value)] if content is None else startup_lines(logical, content)
         return lines

@@ -6,16 +6,20 @@ import posixpath
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lockproof.digests import hex_of_record_hash
+from lockproof.digests import hex_of_record_hash, writes_hex
 from lockproof.proof.fingerprint import Finding
+from lockproof.proof.shadows import what_it_hides
 from lockproof.wheels.manifest import parse_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lockproof.proof.fingerprint import FileFact
     from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.layout import Layout
+
+    # path, sha256 in hexadecimal, size, what is odd, whether the path is plain
+    _Row = tuple[str, str | None, str, str, bool]
 
 
 def recorded_files(
@@ -27,17 +31,15 @@ def recorded_files(
     """
     record = f"{dist_info}/RECORD"
     where = layout.logical(record)
-    if record not in tree.texts:
-        message = "is not there: its distribution's files belong to nothing"
-        return [], [Finding("record-missing", where, message, "mismatch")]
-    try:
-        rows = _record_rows(tree.texts[record])
-    except ValueError as error:
-        return [], [Finding("record-unreadable", where, f"is no CSV: {error}", "mismatch")]
+    rows, unreadable = _rows_of(record, tree, where)
+    if unreadable:
+        return [], [unreadable]
     site = layout.site + "/"
     files = tree.files
     owned: dict[str, None] = {}
     findings = []
+    if writes_hex(tree.texts[record]):
+        findings.append(Finding("record-hex", where, "has digests in hexadecimal", "note"))
     for row, digest, size, odd, plain in rows:
         path = site + row if plain else posixpath.normpath(site + row.replace("\\", "/"))
         if not plain and (path.startswith(("../", "/")) or row.startswith("/")):
@@ -63,6 +65,18 @@ def recorded_files(
     return list(owned), findings
 
 
+def _rows_of(record: str, tree: ReadTree, where: str) -> tuple[Sequence[_Row], Finding | None]:
+    """The rows of a RECORD, or why there are none."""
+    if record not in tree.texts:
+        if record in tree.files:
+            return (), Finding("record-unreadable", where, "is far larger than such a file can be")
+        return (), Finding("record-missing", where, "is not there: its distribution's files belong to nothing")
+    try:
+        return _record_rows(tree.texts[record]), None
+    except ValueError as error:
+        return (), Finding("record-unreadable", where, f"is no CSV: {error}")
+
+
 def ownership_findings(groups: Mapping[str, Iterable[str]], facts: Mapping[str, FileFact]) -> Iterator[Finding]:
     """Files that several distributions own, and those that none does; `groups` has each owner's logical paths."""
     owners: dict[str, str] = {}
@@ -72,15 +86,12 @@ def ownership_findings(groups: Mapping[str, Iterable[str]], facts: Mapping[str, 
                 yield Finding("owned-twice", path, f"is in the RECORD of {owners[path]} and of {owner}", "note")
             owners[path] = owner
     for path in facts.keys() - owners.keys():
-        yield Finding("unowned", path, "is owned by nothing", "mismatch")
+        yield Finding("unowned", path, f"is owned by nothing{what_it_hides(path, facts)}", "mismatch")
 
 
 @lru_cache(maxsize=4096)
-def _record_rows(record: bytes) -> list[tuple[str, str | None, str, str, bool]]:
-    """RECORD's rows as (path, sha256 in hexadecimal, size, what is odd, whether the path is plain).
-
-    Environments share most of them.
-    """
+def _record_rows(record: bytes) -> Sequence[_Row]:
+    """RECORD's rows; environments share most of them."""
     rows = []
     for path, field, size in parse_record(record):
         digest = hex_of_record_hash(field) if field else None
@@ -90,10 +101,11 @@ def _record_rows(record: bytes) -> list[tuple[str, str | None, str, str, bool]]:
 
 
 def _oddity(field: str, digest: str | None) -> str:
-    """What is odd about a hash: it isn't SHA-256, whose base64 has 43 signs without padding."""
+    """What is odd about a hash: it isn't SHA-256, which takes 43 signs in base64 without padding (64 in hexadecimal)."""
     if digest is None:
         return f"has no SHA-256 but {field.partition('=')[0][:20]}" if "=" in field else "has a hash that is none"
-    return "has its hash in another form than base64 without padding" if len(field) != len("sha256=") + 43 else ""
+    signs = len(field) - len("sha256=")
+    return "" if signs in (43, 64) else "has its hash in another form than base64 without padding"
 
 
 def _is_plain(fact: FileFact | None) -> bool:

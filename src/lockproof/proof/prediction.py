@@ -18,7 +18,7 @@ from lockproof.proof.fingerprint import (
     startup_digest,
 )
 from lockproof.wheels.launchers import for_python
-from lockproof.wheels.startup import pyvenv_lines
+from lockproof.wheels.startup import ISOLATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +68,7 @@ def predict(
     findings += [note for manifest in manifests for note in _not_executable(manifest, layout)]
     findings += _twins(owners, os_name)
     startup = [line for manifest in manifests for line in manifest.startup]
-    startup += pyvenv_lines({})
+    startup += ISOLATED
     placed = _distributions(landed, locked or {})
     layers = {
         "set": set_digest((dist.name, dist.version) for dist in placed),

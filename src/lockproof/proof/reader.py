@@ -181,17 +181,20 @@ def read_tree(
     `previous` is an earlier reading of the same root: the bytes of its texts are taken over where the signature holds.
     Raises OSError where something can't be read, ChangedDuringRead where a file changed meanwhile.
     """
-    if previous is not None and previous.still_holds({} if known is None else known):
-        return previous
-    tree, started = Tree(root), time.time_ns()
+    tree = Tree(root)
+    started = time.time_ns() if hasattr(time, "time_ns") else int(time.time() * 1e9)  # Python 3.6
     known = {} if known is None else known
+    if previous is not None and previous.real_root == tree.real_root and previous.still_holds(known):
+        return previous
     earlier: Dict[str, bytes] = {} if previous is None else previous.texts
     unread: List[Unread] = []
     files, places = tree.files, tree.places
-    pending = [(root, "", False)]
+    pending = [(tree.real_root, "", False)]
     while pending:
         folder, prefix, followed = pending.pop()
         status = os.lstat(folder)
+        if not stat.S_ISDIR(status.st_mode):
+            raise ChangedDuringRead(folder)
         tree.folders[folder] = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         entries = list(os.scandir(folder))
         if not entries and prefix:
@@ -218,7 +221,17 @@ def read_tree(
                 else:
                     _take(tree, known, earlier, unread, path, entry.path, status)
     _enter_unread(tree, known, unread, started)
+    _check_folders(tree)
     return tree
+
+
+def _check_folders(tree: Tree) -> None:
+    """Raise ChangedDuringRead where a folder of the root gained, lost or swapped an entry after it was listed."""
+    for folder, (inode, mtime, ctime) in tree.folders.items():
+        if folder == tree.real_root or folder.startswith(tree.real_root + os.sep):
+            now = os.lstat(folder)
+            if (now.st_ino, now.st_mtime_ns, now.st_ctime_ns) != (inode, mtime, ctime):
+                raise ChangedDuringRead(folder)
 
 
 def _enter_unread(tree: Tree, known: Known, unread: List[Unread], started: int) -> None:

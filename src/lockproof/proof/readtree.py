@@ -67,9 +67,10 @@ def layout_of(tree: ReadTree) -> Layout:
             "this environment can't be read", where=tree.root, why="neither pyvenv.cfg nor a folder lib/pythonX.Y says "
             "which Python it is of", remedy="make it again",
         )  # fmt: skip
-    if any(path.startswith("Scripts/") for path in tree.files):
+    library = ".".join(version.split(".")[:2])
+    if library not in folders and any(path.startswith("Lib/site-packages/") for path in tree.files):
         return layout_for(version, "windows")
-    free_threaded = f"{'.'.join(version.split('.')[:2])}t" in folders
+    free_threaded = library not in folders and f"{library}t" in folders
     return layout_for(version + ("t" if free_threaded else ""), "linux")
 
 

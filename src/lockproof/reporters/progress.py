@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self, TextIO
 
-from lockproof.reporters.text import printable, tolerances_text
+from lockproof.reporters.text import finding_text, printable, tolerances_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -153,9 +153,7 @@ def reason_lines(outcome: Outcome) -> list[str]:
 
 def _findings(proof: Proof) -> list[str]:
     wrong = [finding for finding in proof.findings if finding.level != "note"]
-    lines = [
-        f"{finding.level}: {printable(finding.path)}: {printable(finding.message)}" for finding in wrong[:_FINDINGS]
-    ]
+    lines = [finding_text(finding) for finding in wrong[:_FINDINGS]]
     if len(wrong) > _FINDINGS:
         lines.append(f"… and {len(wrong) - _FINDINGS} more in the report (--json)")
     return lines

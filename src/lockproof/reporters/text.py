@@ -34,6 +34,11 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
+def finding_text(finding: Finding) -> str:
+    """A finding in one line."""
+    return ": ".join(printable(part) for part in (finding.level, finding.path, finding.message) if part)
+
+
 def listing_text(rows: Sequence[Mapping[str, object]]) -> str:
     """The cells, one a line."""
     width = max((len(str(row["id"])) for row in rows), default=0)
@@ -50,6 +55,7 @@ def predictions_text(predictions: Sequence[Fingerprint]) -> str:
     for fingerprint in predictions:
         lines.append(f"{fingerprint.about.get('cell', '')}  {fingerprint.digest}\n")
         lines += _layer_lines(fingerprint)
+        lines += _finding_lines(fingerprint.findings, verbose=False)
     return "".join(lines)
 
 
@@ -114,10 +120,7 @@ def _finding_lines(findings: Iterable[Finding], *, verbose: bool) -> list[str]:
     shown.sort(key=lambda finding: (finding.level == "note", _rank(finding), finding.path))
     counted: set[Finding] = set() if verbose else _of_other_distributions(shown)
     shown = [finding for finding in shown if finding not in counted]
-    lines = [
-        f"  {finding.level}: {printable(finding.path)}: {printable(finding.message)}\n"
-        for finding in (shown if verbose else shown[:_SHOWN])
-    ]
+    lines = [f"  {finding_text(finding)}\n" for finding in (shown if verbose else shown[:_SHOWN])]
     if counted:
         lines.append(f"  and {len(counted)} files of these distributions (--verbose shows all, --json too)\n")
     if len(shown) > len(lines):

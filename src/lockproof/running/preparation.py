@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.proof.prediction import Landings
     from lockproof.pythons.interpreters import Discovery, Interpreter
+    from lockproof.wheels.manifest import Manifest
     from lockproof.wheels.store import Add, Store, StoreEntry
 
     # Plans with the interpreters of their cells to the same plans with sdists built, or why that can't be.
@@ -176,14 +177,23 @@ def make_job(
         entry = wheels[artifact.sha256]
         if isinstance(entry, LockproofError):
             raise entry
-        if entry.manifest.name != artifact.name:
-            raise LockproofError(
-                f"{artifact.filename} is a wheel of {entry.manifest.name}, not of {artifact.name}", where=artifact.where
-            )
         entries.append(entry)
+    predicted = predict_plan(plan, [entry.manifest for entry in entries], interpreter, landings)
+    return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
+
+
+def predict_plan(
+    plan: Plan, manifests: Sequence[Manifest], interpreter: Interpreter | None, landings: Landings | None = None
+) -> Fingerprint:
+    """The fingerprint of a plan whose artifacts have these manifests, in their order; raises LockError."""
+    for artifact, manifest in zip(plan.artifacts, manifests, strict=True):
+        if manifest.name != artifact.name:
+            raise LockproofError(
+                f"{artifact.filename} is a wheel of {manifest.name}, not of {artifact.name}", where=artifact.where
+            )
     cell = plan.cell
     predicted = predict(
-        [entry.manifest for entry in entries],
+        manifests,
         layout_for(cell.python, cell.platform.os),
         python=cell.python,
         os_name=cell.platform.os,
@@ -192,9 +202,7 @@ def make_job(
         landings=landings,
         locked={a.name: (a.locked.filename, a.locked.sha256) for a in plan.artifacts},
     )
-    if interpreter:
-        predicted = interpreter.told_by(predicted)
-    return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
+    return interpreter.told_by(predicted) if interpreter else predicted
 
 
 def _refuse_missing(plan: Plan, wheels: Mapping[str, StoreEntry | LockproofError]) -> None:
@@ -220,11 +228,16 @@ def proof_of(job: Job, observed: Fingerprint) -> Proof:
 
 def about(job: Job, lock: Lock) -> dict[str, str]:
     """What a saved prediction says of itself."""
+    return about_plan(job.plan, lock, "match")
+
+
+def about_plan(plan: Plan, lock: Lock, verdict: str) -> dict[str, str]:
+    """The same of a plan that nothing was fetched for yet."""
     return {
-        "cell": job.cell.id,
-        "python": job.cell.python,
-        "platform": job.cell.platform.id,
+        "cell": plan.cell.id,
+        "python": plan.cell.python,
+        "platform": plan.cell.platform.id,
         "lock": f"sha256:{lock.sha256}",
-        "selector": job.plan.selector,
-        "verdict": "match",
+        "selector": plan.selector,
+        "verdict": verdict,
     }

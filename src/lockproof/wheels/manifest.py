@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from lockproof.digests import hex_of_record_hash, sha256_hex
+from lockproof.digests import hex_of_record_hash, sha256_hex, writes_hex
 from lockproof.errors import LockError
 from lockproof.proof.fingerprint import FileFact, Finding
 from lockproof.pythons.layout import canonical_name
@@ -309,7 +309,7 @@ def _record_notes(record: bytes, dist_info: str, unique: Mapping[str, Member]) -
         rows = parse_record(record)
     except ValueError as error:
         return [("record-unreadable", f"{dist_info}/RECORD", f"is no CSV: {error}")]
-    notes = []
+    notes = [("record-hex", f"{dist_info}/RECORD", "has digests in hexadecimal")] if writes_hex(record) else []
     unlisted = {name for name in unique if not name.startswith(f"{dist_info}/RECORD")}
     for path, field, _size in rows:
         unlisted.discard(path)

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import IO, TYPE_CHECKING, NoReturn, Self
 
+from lockproof.digests import hex_of_record_hash
 from lockproof.errors import LockError, UnavailableError
-from lockproof.wheels.manifest import Manifest, Member, WheelContents, check_member_name, read_manifest, wants_text
+from lockproof.wheels.manifest import (
+    Manifest,
+    Member,
+    WheelContents,
+    check_member_name,
+    parse_record,
+    read_manifest,
+    wants_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +37,7 @@ _TEXT_LIMIT = 32 << 20
 class WheelArchive:
     """An opened wheel whose bytes were already checked against the lock. Use as a context manager."""
 
-    def __init__(self, path: Path, filename: str, sha256: str) -> None:
+    def __init__(self, path: Path | IO[bytes], filename: str, sha256: str) -> None:
         """Open the archive; raises LockError, naming the wheel, for what is no zip or must not be unpacked."""
         self.filename = filename
         self.sha256 = sha256
@@ -96,6 +106,39 @@ class WheelArchive:
         manifest = read_manifest(contents)
         _settle(manifest, loose, folder / "tree")
         return manifest
+
+    def preview(self) -> Manifest:
+        """The manifest as the archive's directory and RECORD tell it; no more is read than what decides about others.
+
+        It is no proof: the lock's hash is that of the whole archive. Raises what `unpack` raises.
+        """
+        infos = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
+        record = next((name for name in infos if re.fullmatch(r"[^/]+\.dist-info/RECORD", name)), "")
+        try:
+            rows = parse_record(b"".join(self._chunks(infos[record]))) if record else []
+        except ValueError:
+            rows = []  # then everything is read
+        hashes = {path: hex_of_record_hash(field) for path, field, _size in rows}
+        members, texts = [], {}
+        for name, info in infos.items():
+            digest = hashes.get(name)
+            if wants_text(name) or digest is None:
+                digest, text = self._read(info)
+                if wants_text(name):
+                    texts[name] = text
+            mode = info.external_attr >> 16
+            is_link = stat.S_ISLNK(mode)
+            members.append(Member(name, digest, info.file_size, bool(mode & 0o111) and not is_link, is_link))
+        return read_manifest(WheelContents(filename=self.filename, sha256=self.sha256, members=members, texts=texts))
+
+    def _read(self, info: zipfile.ZipInfo) -> tuple[str, bytes]:
+        """A member's sha256, and its bytes; of a member that is larger than any text, none."""
+        digest, text = hashlib.sha256(), b""
+        for chunk in self._chunks(info):
+            digest.update(chunk)
+            if info.file_size <= _TEXT_LIMIT:
+                text += chunk
+        return digest.hexdigest(), text
 
     def _make_folder(self, folder: str) -> None:
         try:

@@ -1,0 +1,63 @@
+"""Folders that hold nothing of a distribution's, and that Python takes for something all the same.
+
+An empty folder has no line in the files layer. To `import`, it is a namespace package (PEP 420); to importlib.metadata
+a folder `x-1.0.dist-info` or `x.egg-info` is a distribution, whatever is in it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lockproof.proof.fingerprint import Finding
+from lockproof.proof.readtree import is_bytecode, text_of
+from lockproof.pythons.layout import canonical_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from lockproof.proof.readtree import ReadTree
+    from lockproof.pythons.layout import Layout
+
+_METADATA_FOLDERS = (".dist-info", ".egg-info")
+_HEADER_END = re.compile(r"\r?\n\r?\n")
+_REQUIRED = re.compile(r"^Requires-Dist:[ \t]*([A-Za-z0-9][\w.-]*)", re.MULTILINE | re.IGNORECASE)
+
+
+def phantom_findings(
+    tree: ReadTree, layout: Layout, dist_infos: Collection[str], orphans: Collection[str]
+) -> Iterator[Finding]:
+    """What is to be said of the folders in site-packages that are empty, or have nothing in them but bytecode.
+
+    `dist_infos` are the .dist-info folders below the root, `orphans` is bytecode without a source. A note, except where
+    Python acts on such a folder: a mismatch.
+    """
+    site = layout.site + "/"
+    empty = [path for path in tree.empty if path.startswith(site)]
+    tops = _tops(site, (*(f"{path}/" for path in empty), *orphans))
+    if not tops:
+        return
+    held = _tops(site, (path for path in (*tree.files, *tree.links) if not is_bytecode(path)))
+    ghosts = {top for top in tops - held if top.lower().endswith(_METADATA_FOLDERS)}
+    for top in sorted(ghosts):
+        yield Finding("phantom", f"site/{top}", "is taken for a distribution, and is none")
+    wanted = _wanted(tree, dist_infos)
+    imported = {top for top in tops - held - ghosts if canonical_name(top) in wanted}
+    for top in sorted(imported):
+        text = f"has no module in it, and makes `import {top}` succeed: {top} may be required"
+        yield Finding("phantom", f"site/{top}", text)
+    for path in empty:
+        if path[len(site) :].partition("/")[0] not in ghosts | imported:
+            yield Finding("empty-folder", layout.logical(path), "is a folder without files", "note")
+
+
+def _tops(site: str, paths: Iterable[str]) -> set[str]:
+    """The names of the folders directly in site-packages that paths lie in."""
+    cut = len(site)
+    return {path[cut:].partition("/")[0] for path in paths if path.startswith(site) and "/" in path[cut:]}
+
+
+def _wanted(tree: ReadTree, dist_infos: Iterable[str]) -> set[str]:
+    """The normalised names of all that the distributions that are there may require, under whatever conditions."""
+    texts = [_HEADER_END.split(text_of(tree, f"{folder}/METADATA"), maxsplit=1)[0] for folder in dist_infos]
+    return {canonical_name(name) for text in texts for name in _REQUIRED.findall(text)}

@@ -1,0 +1,62 @@
+"""What lies around an environment and decides about it all the same: the place of its base, and mounts inside it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockproof.proof.fingerprint import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lockproof.pythons.interpreters import Interpreter
+
+_MOUNTS = Path("/proc/self/mountinfo")  # Linux: proc_pid_mountinfo(5)
+_OCTAL = re.compile(rb"\\([0-7]{3})")
+
+
+def home_finding(home: str, interpreter: Interpreter) -> Finding | None:
+    """Whether Python takes its standard library from where that of the interpreter lies.
+
+    It looks for it from pyvenv.cfg's `home` upwards (PEP 405, CPython's getpath), without following links: a folder
+    that is a link to the interpreter's own can have another standard library beside it.
+    """
+    folder = interpreter.executable.parent
+    if home == str(folder):
+        return None
+    message = ""
+    # Old releases of virtualenv wrote the prefix itself.
+    if not Path(home).is_absolute() or Path(home).resolve() not in (folder, interpreter.prefix.resolve()):
+        message = f"says home = {home}, its interpreter is in {folder}"
+    elif other := next(_other_prefixes(Path(home), interpreter), None):
+        message = f"says home = {home}, from where Python finds the standard library of {other}"
+    return Finding("interpreter-home", "data/pyvenv.cfg", message) if message else None
+
+
+def _other_prefixes(home: Path, interpreter: Interpreter) -> Iterator[Path]:
+    """The folders, seen from `home`, that would be taken for the interpreter's prefix and are not."""
+    prefix = interpreter.prefix.resolve()
+    major, minor = interpreter.version.split(".")[:2]
+    letter = "t" if interpreter.version.endswith("t") else ""
+    library = f"python{major}.{minor}{letter}"
+    for folder in ("lib", "lib64"):
+        marks = (f"python{major}{minor}{letter}.zip", f"{library}/os.py", f"{library}/os.pyc", f"{library}/lib-dynload")
+        for mark in marks:
+            found = next((place for place in (home, *home.parents) if (place / folder / mark).exists()), None)
+            if found is not None and found.resolve() != prefix:
+                yield found
+
+
+def mount_findings(root: str) -> list[Finding]:
+    """The mounts below an environment's folder, which is given without links; none where the system doesn't tell."""
+    try:
+        rows = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return []
+    points = {_OCTAL.sub(lambda match: bytes([int(match[1], 8)]), row.split()[4]) for row in rows}
+    below = os.fsencode(root) + b"/"
+    inside = sorted(os.fsdecode(point[len(below) :]) for point in points if point.startswith(below))
+    return [Finding("mount", f"data/{path}", "is mounted there from elsewhere") for path in inside]
