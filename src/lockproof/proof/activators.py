@@ -42,6 +42,11 @@ def is_known(name: str, content: bytes, place: Place) -> bool:
     return any(form in digest for form in _forms(content, place))
 
 
+def can_tell(place: Place) -> bool:
+    """Whether scripts for that place can be known: each release quotes odd signs in a folder's name in its own way."""
+    return any(_QUOTABLE.fullmatch(root) for root in place.roots)
+
+
 def other_root(content: bytes) -> str:
     """The folder that a script for activating leads to, by its text; empty where there is none."""
     named = _LEADS.search(content.decode("utf-8", "surrogateescape"))

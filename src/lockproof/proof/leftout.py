@@ -10,7 +10,16 @@ import re
 from typing import TYPE_CHECKING
 
 from lockproof.digests import is_sha256
-from lockproof.proof.activators import PATCHES, Place, has_release, is_known, is_known_file, other_root, written_by
+from lockproof.proof.activators import (
+    PATCHES,
+    Place,
+    can_tell,
+    has_release,
+    is_known,
+    is_known_file,
+    other_root,
+    written_by,
+)
 from lockproof.proof.fingerprint import Finding
 from lockproof.proof.readtree import text_of
 from lockproof.wheels.startup import parse_pyvenv
@@ -44,12 +53,13 @@ def place_of(tree: ReadTree, layout: Layout) -> Place:
 def activator_findings(tree: ReadTree, layout: Layout) -> Iterator[Finding]:
     """Scripts for activating that no known release writes: their text is a person's, or another release's.
 
-    In an environment of lockproof's own it is known which release wrote them, and an edited one is a mismatch.
+    In an environment of lockproof's own it is known which release wrote them, and an edited one is a mismatch, unless
+    its folder has a name that no two shells quote alike.
     """
     keys = parse_pyvenv(text_of(tree, "pyvenv.cfg"))
     place = place_of(tree, layout)
     maker = written_by(keys)
-    ours = "lockproof-link" in keys and has_release(maker) and layout.scripts == "bin"
+    ours = "lockproof-link" in keys and has_release(maker) and layout.scripts == "bin" and can_tell(place)
     for path, content in tree.texts.items():
         folder, _, name = path.rpartition("/")
         if folder == layout.scripts and is_activator(name) and not is_known(name, content, place):

@@ -101,7 +101,7 @@ def _record_rows(record: bytes) -> Sequence[_Row]:
 
 
 def _oddity(field: str, digest: str | None) -> str:
-    """What is odd about a hash: it isn't SHA-256, which takes 43 signs in base64 without padding (64 in hexadecimal)."""
+    """What is odd about a hash that isn't SHA-256, with 43 signs in base64 without padding, or 64 in hexadecimal."""
     if digest is None:
         return f"has no SHA-256 but {field.partition('=')[0][:20]}" if "=" in field else "has a hash that is none"
     signs = len(field) - len("sha256=")
