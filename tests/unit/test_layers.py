@@ -31,7 +31,8 @@ PURE = [
     "attestation.holding",
 ]  # fmt: skip
 EDGES = [
-    "proof.reader", "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
+    "proof.reader", "proof.lastlook",
+    "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
     "pythons.buildfiles", "pythons.interpreters", "pythons.stdlibbytecode",
     "cells.documents", "indexes.uvconfig", "indexes.credentials",
     "indexes.pipconfig", "indexes.replies", "indexes.session", "indexes.simpleapi", "indexes.index",
@@ -42,7 +43,8 @@ EDGES = [
     "build.buildhook", "build.builds", "build.sdists", "environments.workspace", "running.preparation",
     "proof.dependencies", "build.keptfile", "build.building", "build.projectwheels", "build.package",
     "running.provers", "freeze.freezing",
-    "running.cellcommands", "running.cellrun", "running.runner", "project", "relocking.lockexports",
+    "running.cellcommands", "running.cellproofs", "running.cellrun", "running.runner", "project",
+    "relocking.lockexports",
     "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.bundle", "proof.contents",
     "proof.targets",
     "reporters.__init__", "reporters.text", "reporters.comparisons", "reporters.diffs",

@@ -54,7 +54,7 @@ def inspect_environment(
     environment, UnavailableError for one that can't be read or changes meanwhile.
     """
     tree = _read(folder, store, known, previous)
-    interpreter, finding = _interpreter_of(tree, identify, declared)
+    interpreter, finding = interpreter_of(tree, identify, declared)
     if previous and tree is previous.tree and interpreter == previous.interpreter:
         return Inspection(fingerprint=previous.fingerprint, tree=tree, interpreter=interpreter)
     answers, open_folders = _bytecode_answers(tree, interpreter, vouched), _open_folders(tree)
@@ -116,11 +116,11 @@ def _bytecode_answers(tree: Tree, interpreter: Interpreter | None, folder: Path 
     return answers
 
 
-def _interpreter_of(
-    tree: Tree, identify: Callable[[Path], Interpreter | None], declared: Path | None
+def interpreter_of(
+    tree: Tree, identify: Callable[[Path], Interpreter | None], declared: Path | None, scripts: str = ""
 ) -> tuple[Interpreter | None, Finding | None]:
-    """The interpreter that the environment's `python` leads to; a finding where it isn't one that can be trusted."""
-    python = f"{layout_of(tree).scripts}/python"
+    """The interpreter that `python` in the folder `scripts` leads to; a finding where it isn't one to be trusted."""
+    python = f"{scripts or layout_of(tree).scripts}/python"
     if python in tree.resolved:
         end = tree.resolved[python]
         if end.startswith(f"{tree.real_root}/"):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockproof.environments.workspace import Workspace
-    from lockproof.proof.inspection import Inspection
     from lockproof.running.outcomes import Listener
     from lockproof.running.preparation import Job
     from lockproof.running.process import Processes
@@ -66,7 +65,6 @@ class Progress:
     commands: list[CommandResult] = field(default_factory=list)
     mode: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
-    inspection: Inspection | None = None
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,21 +13,16 @@ from lockproof.environments.environment import Order, disk_error, make_environme
 from lockproof.environments.workspace import Record
 from lockproof.errors import LockproofError
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.inspection import inspect_environment
-from lockproof.pythons.interpreters import identify
 from lockproof.running.cellcommands import SHARING, CellCommands, Options, Progress
+from lockproof.running.cellproofs import CellProofs
 from lockproof.running.outcomes import Outcome, first_reason
-from lockproof.running.preparation import proof_of
-from lockproof.running.provers import Provers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from lockproof.environments.workspace import Workspace
     from lockproof.proof.compare import Proof
-    from lockproof.proof.inspection import Inspection
-    from lockproof.pythons.interpreters import Discovery, Interpreter
+    from lockproof.pythons.interpreters import Discovery
     from lockproof.running.outcomes import Listener
     from lockproof.running.preparation import Job
     from lockproof.running.process import Processes
@@ -54,21 +48,18 @@ class CellRunner:
     ) -> None:
         """Everything that a cell touches is given; nothing is looked up elsewhere."""
         self._options = options
-        self._store = store
         self._workspace = workspace
-        self._discovery = discovery
         self._processes = processes
         self._listener = listener
         self._commands = CellCommands(options, workspace=workspace, processes=processes, listener=listener)
-        # Making and reading environments is thousands of short system calls: two threads at it only hinder each other.
-        # So one cell at a time does that, while the commands of others run.
-        self._desk = threading.Lock()
+        self._proofs = CellProofs(options, store=store, workspace=workspace, discovery=discovery)
+        # One cell at a time makes or reads an environment, while the commands of others run.
+        self._desk = self._proofs.desk
         self._locks: dict[str, FileLock] = {}
         self.compiling = True
         self.suspects: set[str] = set()  # cells that may have changed what another one's proof put right
         self._running: set[str] = set()
         self._made: dict[str, tuple[str, float]] = {}
-        self._provers: Provers | None = None
 
     def run(self, job: Job) -> Outcome:
         """What came of the cell. An error is an outcome too; only KeyboardInterrupt leaves."""
@@ -113,19 +104,11 @@ class CellRunner:
 
     def start_provers(self, jobs: Sequence[Job], at_once: int) -> None:
         """Share the proofs of these cells, so many at once, between processes; before any of them runs."""
-        known = {job.cell.id: job for job in jobs}
-        before: dict[str, Inspection] = {}
-
-        def prove_in_fork(cell: str, again: bool) -> Proof:
-            inspection = before[cell] = self._inspect(known[cell], before.get(cell) if again else None, again=again)
-            return proof_of(known[cell], inspection.fingerprint)
-
-        self._provers = Provers(prove_in_fork, {cell: job.predicted for cell, job in known.items()}, at_once)
+        self._proofs.start(jobs, at_once)
 
     def release(self) -> None:
         """Let go of cells that were made but never run, and of the processes that prove."""
-        if self._provers:
-            self._provers.close()
+        self._proofs.close()
         for lock in self._locks.values():
             lock.release()
         self._locks.clear()
@@ -263,29 +246,7 @@ class CellRunner:
         """Hold the environment against its prediction; `again` looks at the interpreter's own files once more, too."""
         with progress.timed("prove"):
             self._listener.phase(job.cell, "proving")
-            if self._provers and (proof := self._provers.prove(job.cell.id, again=again)):
-                return proof
-            with self._desk:
-                previous = progress.inspection if again else None
-                progress.inspection = self._inspect(job, previous, again=again)
-                return proof_of(job, progress.inspection.fingerprint)
-
-    def _inspect(self, job: Job, previous: Inspection | None, *, again: bool) -> Inspection:
-        return inspect_environment(
-            self._workspace.environment(job.cell.id),
-            identify=lambda executable: self._identify(executable, job, again=again),
-            store=self._store.folder,
-            declared=job.interpreter.executable if job.interpreter else None,
-            known={} if self._options.paranoid else self._store.known,
-            previous=None if self._options.paranoid else previous,
-        )
-
-    def _identify(self, executable: Path, job: Job, *, again: bool) -> Interpreter | None:
-        declared = job.interpreter
-        if declared and executable == declared.executable and not again:
-            return declared
-        trusted = (declared.executable,) if declared else ()
-        return identify(executable, replace(self._discovery, trusted=(*trusted, *self._discovery.trusted)))
+            return self._proofs.prove(job, again=again)
 
     def _keep(self, job: Job, proof: Proof, mode: str) -> None:
         if proof.tolerated:

@@ -1,0 +1,132 @@
+"""Proofs of cells: each environment held against its prediction, by as many processes as are of use."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lockproof.proof.compare import Proof, prove
+from lockproof.proof.inspection import inspect_environment, interpreter_of
+from lockproof.proof.lastlook import LastLook, fingerprint_of, is_of, look_from_bytes, look_of
+from lockproof.proof.reader import Tree
+from lockproof.proof.readtree import layout_of
+from lockproof.pythons.interpreters import identify
+from lockproof.running.preparation import with_project
+from lockproof.running.provers import Provers
+from lockproof.wheels.store import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lockproof.environments.workspace import Workspace
+    from lockproof.proof.inspection import Inspection
+    from lockproof.pythons.interpreters import Discovery, Interpreter
+    from lockproof.running.cellcommands import Options
+    from lockproof.running.preparation import Job
+    from lockproof.wheels.store import Store
+
+
+class CellProofs:
+    """Proves cells; one object serves all threads of a run."""
+
+    def __init__(self, options: Options, *, store: Store, workspace: Workspace, discovery: Discovery) -> None:
+        """Everything that a proof reads is given."""
+        self._options = options
+        self._store = store
+        self._workspace = workspace
+        self._discovery = discovery
+        self._provers: Provers | None = None
+        self._before: dict[str, Inspection | LastLook] = {}
+        # Reading environments is thousands of short system calls: two threads at it only hinder each other.
+        self.desk = threading.Lock()
+
+    def start(self, jobs: Sequence[Job], at_once: int) -> None:
+        """Share the proofs of these cells, so many at once, between processes; before any of them runs."""
+        known = {job.cell.id: job for job in jobs}
+
+        def prove_in_fork(cell: str, again: bool) -> Proof:
+            return self._prove(known[cell], again=again)
+
+        self._provers = Provers(prove_in_fork, {cell: job.predicted for cell, job in known.items()}, at_once)
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._provers:
+            self._provers.close()
+
+    def prove(self, job: Job, *, again: bool) -> Proof:
+        """The proof of a cell's environment; `again` looks at the interpreter's own files once more, too.
+
+        Raises UsageError or UnavailableError where there is no environment that can be read.
+        """
+        if self._provers and (proof := self._provers.prove(job.cell.id, again=again)):
+            return proof
+        with self.desk:
+            return self._prove(job, again=again)
+
+    def _prove(self, job: Job, *, again: bool) -> Proof:
+        if proof := self._revisit(job, again=again):
+            return proof
+        earlier, started = self._before.pop(job.cell.id, None), time.time_ns()
+        inspection = inspect_environment(
+            self._workspace.environment(job.cell.id),
+            identify=lambda executable: self._identify(executable, job, again=again),
+            store=self._store.folder,
+            declared=job.interpreter.executable if job.interpreter else None,
+            known={} if self._options.paranoid else self._store.known,
+            previous=None if self._options.paranoid or not again or isinstance(earlier, LastLook) else earlier,
+        )
+        proof = prove(job.predicted, with_project(inspection.fingerprint, job))
+        self._before[job.cell.id] = inspection
+        if proof.verdict == "match" and not again:
+            self._remember(job.cell.id, inspection, started)
+        return proof
+
+    def _revisit(self, job: Job, *, again: bool) -> Proof | None:
+        """A match, where everything still looks as it did when it was last found to be one; else nothing is said."""
+        cell = job.cell.id
+        if self._options.paranoid:
+            return None
+        look = self._before.get(cell) if again else self._remembered(cell)
+        if not isinstance(look, LastLook) or not is_of(look, job.predicted) or not look.holds(self._store.known):
+            return None
+        folder = self._workspace.environment(cell)
+        tree = Tree(str(folder.absolute()))
+        tree.resolved = {path.removeprefix(f"{tree.root}/"): end for path, end in look.ends.items()}
+        with suppress(OSError):
+            tree.texts["pyvenv.cfg"] = (folder / "pyvenv.cfg").read_bytes()
+        declared = job.interpreter.executable if job.interpreter else None
+        interpreter, finding = interpreter_of(
+            tree, lambda executable: self._identify(executable, job, again=again), declared, look.scripts
+        )
+        if interpreter is None or finding is not None:
+            return None
+        observed = fingerprint_of(look, job.predicted, interpreter.identity, interpreter.layer)
+        proof = prove(job.predicted, with_project(observed, job))
+        if proof.verdict != "match":
+            return None
+        self._before[cell] = look
+        return proof
+
+    def _remembered(self, cell: str) -> LastLook | None:
+        with suppress(OSError):
+            return look_from_bytes(self._workspace.look(cell).read_bytes())
+        return None
+
+    def _remember(self, cell: str, inspection: Inspection, started: int) -> None:
+        """Keep the look of a proven environment; where that can't be, it is read again next time."""
+        with suppress(OSError):
+            look = look_of(inspection.tree, inspection.fingerprint, layout_of(inspection.tree).scripts, started)
+            if look:
+                write_atomically(self._workspace.look(cell), look.to_bytes())
+
+    def _identify(self, executable: Path, job: Job, *, again: bool) -> Interpreter | None:
+        declared = job.interpreter
+        if declared and executable == declared.executable and not again:
+            return declared
+        trusted = (declared.executable,) if declared else ()
+        return identify(executable, replace(self._discovery, trusted=(*trusted, *self._discovery.trusted)))
