@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.proof.reader import Tree
+    from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.interpreters import Interpreter
     from lockproof.wheels.store import Known
 
@@ -117,7 +118,7 @@ def _bytecode_answers(tree: Tree, interpreter: Interpreter | None, folder: Path 
 
 
 def interpreter_of(
-    tree: Tree, identify: Callable[[Path], Interpreter | None], declared: Path | None, scripts: str = ""
+    tree: ReadTree, identify: Callable[[Path], Interpreter | None], declared: Path | None, scripts: str = ""
 ) -> tuple[Interpreter | None, Finding | None]:
     """The interpreter that `python` in the folder `scripts` leads to; a finding where it isn't one to be trusted."""
     python = f"{scripts or layout_of(tree).scripts}/python"
@@ -141,11 +142,11 @@ def interpreter_of(
     return None, Finding("interpreter", "scripts/python", "is a program of its own, not the declared interpreter")
 
 
-def _home(tree: Tree) -> str:
+def _home(tree: ReadTree) -> str:
     return parse_pyvenv(tree.texts.get("pyvenv.cfg", b"").decode("utf-8", "surrogateescape")).get("home", "")
 
 
-def _home_finding(tree: Tree, interpreter: Interpreter) -> Finding | None:
+def _home_finding(tree: ReadTree, interpreter: Interpreter) -> Finding | None:
     """Python takes its standard library from beside pyvenv.cfg's `home` (PEP 405), whatever its executable is."""
     home = _home(tree)
     # Old releases of virtualenv wrote the prefix; Python searches upwards from there all the same.

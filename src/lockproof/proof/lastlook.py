@@ -100,7 +100,7 @@ class LastLook:
         return hashlib.sha256(body).digest() + body
 
 
-def look_of(tree: Tree, fingerprint: Fingerprint, scripts: str, started: int) -> LastLook | None:
+def look_of(tree: Tree, started: int, fingerprint: Fingerprint | None = None, scripts: str = "bin") -> LastLook | None:
     """The look of a tree whose reading began at `started` (ns); None where a change since may not show in folders."""
     folders = []
     for path, (inode, mtime, ctime) in tree.folders.items():
@@ -119,8 +119,8 @@ def look_of(tree: Tree, fingerprint: Fingerprint, scripts: str, started: int) ->
         links={f"{tree.root}/{path}": target for path, target in tree.links.items()},
         ends={f"{tree.root}/{path}": end for path, end in tree.resolved.items()},
         unsettled=[tree.places[path] for path in tree.unsettled],
-        layers=fingerprint.layers,
-        findings=fingerprint.findings,
+        layers=fingerprint.layers if fingerprint else {},
+        findings=fingerprint.findings if fingerprint else (),
         scripts=scripts,
     )
 

@@ -8,11 +8,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lockproof.environments.overlay import fingerprint_inside, marked, overlay_at
 from lockproof.proof.compare import Proof, prove
 from lockproof.proof.inspection import inspect_environment, interpreter_of
 from lockproof.proof.lastlook import LastLook, fingerprint_of, is_of, look_from_bytes, look_of
+from lockproof.proof.layered import read_layers
+from lockproof.proof.observation import observe
 from lockproof.proof.reader import Tree
-from lockproof.proof.readtree import layout_of
+from lockproof.proof.readtree import bytecode_of, layout_of
 from lockproof.pythons.interpreters import identify
 from lockproof.running.preparation import with_project
 from lockproof.running.provers import Provers
@@ -22,8 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lockproof.environments.overlay import Overlay
     from lockproof.environments.workspace import Workspace
+    from lockproof.proof.fingerprint import Fingerprint
     from lockproof.proof.inspection import Inspection
+    from lockproof.proof.layered import Layered
     from lockproof.pythons.interpreters import Discovery, Interpreter
     from lockproof.running.cellcommands import Options
     from lockproof.running.preparation import Job
@@ -40,6 +46,7 @@ class CellProofs:
         self._workspace = workspace
         self._discovery = discovery
         self._provers: Provers | None = None
+        self._layered: dict[str, tuple[Layered, Fingerprint | None]] = {}
         self._before: dict[str, Inspection | LastLook] = {}
         # Reading environments is thousands of short system calls: two threads at it only hinder each other.
         self.desk = threading.Lock()
@@ -69,6 +76,41 @@ class CellProofs:
             return self._prove(job, again=again)
 
     def _prove(self, job: Job, *, again: bool) -> Proof:
+        overlay = overlay_at(self._workspace.environment(job.cell.id)) if job.cell.link == "overlay" else None
+        if overlay:
+            return prove(job.predicted, with_project(self._observe_layers(overlay, job, again=again), job))
+        return self._prove_whole(job, again=again)
+
+    def _observe_layers(self, overlay: Overlay, job: Job, *, again: bool) -> Fingerprint:
+        """The fingerprint of an overlay: of its layers where nobody wrote to it, else of what is seen inside."""
+        known = {} if self._options.paranoid else self._store.known
+        layered = self._layered.pop(job.cell.id, None) if again and not self._options.paranoid else None
+        if not overlay.is_untouched():
+            return fingerprint_inside(overlay, self._options.cache)
+        if layered is None or not layered[0].still_holds(known):
+            remember = not self._options.paranoid
+            read = read_layers(
+                overlay.target, overlay.skeleton, overlay.image, known=known, remember=remember, marked=marked
+            )
+            if read is None or bytecode_of(read.tree):
+                return fingerprint_inside(overlay, self._options.cache)
+            layered = (read, None)
+        declared = job.interpreter.executable if job.interpreter else None
+        interpreter, finding = interpreter_of(
+            layered[0].tree, lambda executable: self._identify(executable, job, again=again), declared
+        )
+        earlier = layered[1]
+        if earlier is None or earlier.layers.get("interpreter") != (interpreter and interpreter.layer):
+            earlier = observe(
+                layered[0].tree,
+                bytecode={},
+                interpreter=interpreter.identity if interpreter else {},
+                interpreter_layer=interpreter.layer if interpreter else None,
+            )
+        self._layered[job.cell.id] = (layered[0], earlier)
+        return replace(earlier, findings=(*earlier.findings, finding)) if finding else earlier
+
+    def _prove_whole(self, job: Job, *, again: bool) -> Proof:
         if proof := self._revisit(job, again=again):
             return proof
         earlier, started = self._before.pop(job.cell.id, None), time.time_ns()
@@ -120,7 +162,8 @@ class CellProofs:
     def _remember(self, cell: str, inspection: Inspection, started: int) -> None:
         """Keep the look of a proven environment; where that can't be, it is read again next time."""
         with suppress(OSError):
-            look = look_of(inspection.tree, inspection.fingerprint, layout_of(inspection.tree).scripts, started)
+            scripts = layout_of(inspection.tree).scripts
+            look = look_of(inspection.tree, started, inspection.fingerprint, scripts)
             if look:
                 write_atomically(self._workspace.look(cell), look.to_bytes())
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from lockproof.environments.environment import Order, disk_error, make_environments, make_skeleton
+from lockproof.environments.environment import Made, Order, disk_error, make_environments, make_skeleton
 from lockproof.environments.workspace import Record
 from lockproof.errors import LockproofError
 from lockproof.proof.fingerprint import Finding
@@ -20,6 +20,7 @@ from lockproof.running.outcomes import Outcome, first_reason
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from lockproof.cells.matrix import Cell
     from lockproof.environments.workspace import Workspace
     from lockproof.proof.compare import Proof
     from lockproof.pythons.interpreters import Discovery
@@ -50,6 +51,7 @@ class CellRunner:
         self._options = options
         self._workspace = workspace
         self._processes = processes
+        self._images = store.folder / "images"
         self._listener = listener
         self._commands = CellCommands(options, workspace=workspace, processes=processes, listener=listener)
         self._proofs = CellProofs(options, store=store, workspace=workspace, discovery=discovery)
@@ -59,7 +61,18 @@ class CellRunner:
         self.compiling = True
         self.suspects: set[str] = set()  # cells that may have changed what another one's proof put right
         self._running: set[str] = set()
+        self._overlay_problem: str | None = None
         self._made: dict[str, tuple[str, float]] = {}
+
+    def problem(self, cell: Cell) -> str:
+        """Why no environment of this cell can be had here, whatever its interpreter; empty where one can."""
+        if cell.link != "overlay" or cell.installer != "lockproof":
+            return ""
+        if self._overlay_problem is None:
+            from lockproof.environments.overlay import overlay_problem  # few cells need it
+
+            self._overlay_problem = overlay_problem(self._workspace.folder)
+        return self._overlay_problem
 
     def run(self, job: Job) -> Outcome:
         """What came of the cell. An error is an outcome too; only KeyboardInterrupt leaves."""
@@ -94,7 +107,7 @@ class CellRunner:
             for job in fresh:
                 self._workspace.forget(job.cell.id)
                 self._listener.phase(job.cell, "creating")
-            made = make_environments([self._order(job) for job in fresh], self._options.app_data)
+            made = self._make([self._order(job) for job in fresh])
         except (LockproofError, OSError):
             return  # each cell, made alone, tells its own error
         self._note_replaced(made.replaced)
@@ -117,7 +130,21 @@ class CellRunner:
         if job.interpreter is None:
             raise LockproofError(f"{job.cell.id} has no interpreter here")
         folder = self._workspace.environment(job.cell.id)
-        return Order(interpreter=job.interpreter, entries=job.entries, folder=folder, link=job.cell.link)
+        own = frozenset((job.project.name,)) if job.project else frozenset[str]()
+        return Order(interpreter=job.interpreter, entries=job.entries, folder=folder, link=job.cell.link, own=own)
+
+    def _make(self, orders: Sequence[Order]) -> Made:
+        """Make the environments of these orders, each as it says; see `make_environments`."""
+        whole = [order for order in orders if order.link != "overlay"]
+        layered = [order for order in orders if order.link == "overlay"]
+        made = [make_environments(whole, self._options.app_data)] if whole else []
+        if layered:
+            from lockproof.environments.overlay import make_overlays  # few cells need it
+
+            made.append(make_overlays(layered, self._images, self._options.app_data))
+        modes = [iter(part.links) for part in made]
+        links = tuple(next(modes[-1] if order.link == "overlay" else modes[0]) for order in orders)
+        return Made(links=links, replaced=tuple(path for part in made for path in part.replaced))
 
     def _lock(self, job: Job) -> FileLock:
         return FileLock(self._workspace.lock(job.cell.id), thread_local=False)
@@ -196,8 +223,10 @@ class CellRunner:
             proof = found
         else:
             proof = self._create(job, progress)
-        if proof.verdict == "mismatch" and [path for entry in job.entries for path in entry.verify()]:
-            proof = self._create(job, progress)  # the store was damaged in a way that no lstat shows
+        if proof.verdict == "mismatch":
+            damaged = [path for entry in job.entries for path in entry.verify()]
+            if self._drop_image(job) or damaged:
+                proof = self._create(job, progress)  # the store was damaged in a way that no lstat shows
         if proof.verdict == "match":
             self._keep(job, proof, progress.mode)
         return proof
@@ -221,7 +250,7 @@ class CellRunner:
         with progress.timed("create"), self._desk:
             self._listener.phase(cell, "creating")
             if cell.installer == "lockproof":
-                made = make_environments([order], self._options.app_data)
+                made = self._make([order])
                 self._note_replaced(made.replaced)
                 progress.mode = made.links[0]
             else:
@@ -266,13 +295,25 @@ class CellRunner:
 
     def _heal(self, job: Job, mode: str) -> None:
         """Put the store right again where an environment's files are the store's own."""
-        if mode not in SHARING:
+        if mode not in SHARING and not self._drop_image(job):
             return
         for entry in job.entries:
             for path in (*entry.verify(), *entry.prune()):
                 if mode == "symlink":  # what is put right here no longer shows where it was done
                     self.suspects |= self._running - {job.cell.id}
                 self._listener.note(f"{path} in the store was changed through {job.cell.id}, and was put right")
+
+    def _drop_image(self, job: Job) -> bool:
+        """Take away the image of an overlay that is wrong without anybody having written to the overlay."""
+        if job.cell.link != "overlay" or job.cell.installer != "lockproof":
+            return False
+        from lockproof.environments.overlay import overlay_at, remove_image  # few cells need it
+
+        overlay = overlay_at(self._workspace.environment(job.cell.id))
+        if overlay is None or not overlay.is_untouched():
+            return False
+        remove_image(overlay.image)
+        return True
 
     def _outcome(
         self, job: Job, progress: Progress, status: str, reason: str, proof: Proof | None = None, error_code: int = 0
