@@ -121,7 +121,9 @@ def overlay_at(environment: Path) -> Overlay | None:
     if os.path.lexists(environment / "pyvenv.cfg") or environment.is_mount():
         return None
     with suppress(OSError):
-        return Overlay(target=environment, folder=folder, image=Path((folder / "image").read_text()))
+        overlay = Overlay(target=environment, folder=folder, image=Path((folder / "image").read_text()))
+        if all(part.is_dir() for part in (environment, overlay.skeleton, overlay.upper, folder / "work")):
+            return overlay
     return None
 
 

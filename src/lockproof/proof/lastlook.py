@@ -36,7 +36,8 @@ class LastLook:
     """`files` and `folders` by their real paths; `links`: path to target; `ends`: path to where a chain of links ends.
 
     `unsettled` are the paths of files whose bytes must be read all the same. `layers` and `findings` are those of the
-    fingerprint that came of it, `scripts` the folder of its programs.
+    fingerprint that came of it, `scripts` the folder of its programs; `lower` is the checksum of the look of the layer
+    below, for one of several layers, `checksum` its own, where it is kept in a file.
     """
 
     files: Sequence[Row]
@@ -47,6 +48,8 @@ class LastLook:
     layers: Mapping[str, str] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
     scripts: str = "bin"
+    lower: str = ""
+    checksum: str = ""
 
     def holds(self, known: Known) -> bool:
         """Whether everything is as it was, nothing was added, and nothing has gone."""
@@ -86,6 +89,7 @@ class LastLook:
             "layers": dict(self.layers),
             "findings": [finding_to_json(finding) for finding in self.findings],
             "scripts": self.scripts,
+            "lower": self.lower,
             "counts": [len(self.files), len(self.folders)],
         }
         numbers = array("q")
@@ -147,6 +151,8 @@ def look_from_bytes(content: bytes) -> LastLook | None:
             layers=_texts(head["layers"]),
             findings=[Finding(**{str(k): str(v) for k, v in row.items()}) for row in head["findings"]],
             scripts=str(head["scripts"]),
+            lower=str(head["lower"]),
+            checksum=checksum.hex(),
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UnavailableError
@@ -55,6 +55,17 @@ class Layered:
         return image and self.skeleton.still_holds(known)
 
 
+def image_look(image: Path) -> LastLook | None:
+    """What an image looked like when it was last read; None where nobody remembers."""
+    with suppress(OSError):
+        return look_from_bytes(_look_of_image(image).read_bytes())
+    return None
+
+
+def _look_of_image(image: Path) -> Path:
+    return image.with_name(f"{image.name}.look")
+
+
 def read_layers(
     root: Path, skeleton: Path, image: Path, *, known: Known, remember: bool, marked: Callable[[Sequence[str]], bool]
 ) -> Layered | None:
@@ -97,10 +108,9 @@ def _read_image(
     image: Path, known: Known, marked: Callable[[Sequence[str]], bool], *, remember: bool
 ) -> tuple[Union | None, Tree | None, LastLook | None]:
     """What an image is, None for one with marks; as it was read, if it was; and its look."""
-    place = image.with_name(f"{image.name}.look")
     if remember:
         with suppress(OSError, ChangedDuringRead):
-            look = look_from_bytes(place.read_bytes())
+            look = image_look(image)
             if look and look.holds(known) and (tree := _tree_of(look, str(image))):
                 return tree, None, look
     started = time.time_ns()
@@ -110,7 +120,9 @@ def _read_image(
     look = look_of(whole, started)
     if look and remember:
         with suppress(OSError):  # a store that can't be written to costs time, no more
-            write_atomically(place, look.to_bytes())
+            content = look.to_bytes()
+            write_atomically(_look_of_image(image), content)
+            look = replace(look, checksum=content[:32].hex())
     return _union_of(whole), whole, look
 
 

@@ -12,7 +12,7 @@ from lockproof.environments.overlay import fingerprint_inside, marked, overlay_a
 from lockproof.proof.compare import Proof, prove
 from lockproof.proof.inspection import inspect_environment, interpreter_of
 from lockproof.proof.lastlook import LastLook, fingerprint_of, is_of, look_from_bytes, look_of
-from lockproof.proof.layered import read_layers
+from lockproof.proof.layered import image_look, read_layers
 from lockproof.proof.observation import observe
 from lockproof.proof.reader import Tree
 from lockproof.proof.readtree import bytecode_of, layout_of
@@ -46,6 +46,7 @@ class CellProofs:
         self._workspace = workspace
         self._discovery = discovery
         self._provers: Provers | None = None
+        self._lower: dict[str, LastLook] = {}
         self._layered: dict[str, tuple[Layered, Fingerprint | None]] = {}
         self._before: dict[str, Inspection | LastLook] = {}
         # Reading environments is thousands of short system calls: two threads at it only hinder each other.
@@ -77,13 +78,16 @@ class CellProofs:
 
     def _prove(self, job: Job, *, again: bool) -> Proof:
         overlay = overlay_at(self._workspace.environment(job.cell.id)) if job.cell.link == "overlay" else None
-        if overlay:
-            return prove(job.predicted, with_project(self._observe_layers(overlay, job, again=again), job))
-        return self._prove_whole(job, again=again)
+        if proof := self._revisit(job, overlay, again=again):
+            return proof
+        if overlay is None:
+            return self._prove_whole(job, again=again)
+        return prove(job.predicted, with_project(self._observe_layers(overlay, job, again=again), job))
 
     def _observe_layers(self, overlay: Overlay, job: Job, *, again: bool) -> Fingerprint:
         """The fingerprint of an overlay: of its layers where nobody wrote to it, else of what is seen inside."""
         known = {} if self._options.paranoid else self._store.known
+        started = time.time_ns()
         layered = self._layered.pop(job.cell.id, None) if again and not self._options.paranoid else None
         if not overlay.is_untouched():
             return fingerprint_inside(overlay, self._options.cache)
@@ -107,12 +111,12 @@ class CellProofs:
                 interpreter=interpreter.identity if interpreter else {},
                 interpreter_layer=interpreter.layer if interpreter else None,
             )
+        if not again and not finding:
+            self._remember(job.cell.id, layered[0].skeleton, earlier, started, layered[0].look)
         self._layered[job.cell.id] = (layered[0], earlier)
         return replace(earlier, findings=(*earlier.findings, finding)) if finding else earlier
 
     def _prove_whole(self, job: Job, *, again: bool) -> Proof:
-        if proof := self._revisit(job, again=again):
-            return proof
         earlier, started = self._before.pop(job.cell.id, None), time.time_ns()
         inspection = inspect_environment(
             self._workspace.environment(job.cell.id),
@@ -125,10 +129,10 @@ class CellProofs:
         proof = prove(job.predicted, with_project(inspection.fingerprint, job))
         self._before[job.cell.id] = inspection
         if proof.verdict == "match" and not again:
-            self._remember(job.cell.id, inspection, started)
+            self._remember(job.cell.id, inspection.tree, inspection.fingerprint, started)
         return proof
 
-    def _revisit(self, job: Job, *, again: bool) -> Proof | None:
+    def _revisit(self, job: Job, overlay: Overlay | None, *, again: bool) -> Proof | None:
         """A match, where everything still looks as it did when it was last found to be one; else nothing is said."""
         cell = job.cell.id
         if self._options.paranoid:
@@ -136,7 +140,9 @@ class CellProofs:
         look = self._before.get(cell) if again else self._remembered(cell)
         if not isinstance(look, LastLook) or not is_of(look, job.predicted) or not look.holds(self._store.known):
             return None
-        folder = self._workspace.environment(cell)
+        if overlay and not self._lies_on(look, overlay):
+            return None
+        folder = overlay.skeleton if overlay else self._workspace.environment(cell)
         tree = Tree(str(folder.absolute()))
         tree.resolved = {path.removeprefix(f"{tree.root}/"): end for path, end in look.ends.items()}
         with suppress(OSError):
@@ -154,16 +160,27 @@ class CellProofs:
         self._before[cell] = look
         return proof
 
+    def _lies_on(self, look: LastLook, overlay: Overlay) -> bool:
+        """Whether the lower layer is the one that it was, and nobody has written to the one above."""
+        lower = self._lower.get(look.lower) or image_look(overlay.image)
+        if lower is None or not look.lower or lower.checksum != look.lower or not overlay.is_untouched():
+            return False
+        self._lower[look.lower] = lower
+        return lower.folders[0][0] == str(overlay.image) and lower.holds(self._store.known)
+
     def _remembered(self, cell: str) -> LastLook | None:
         with suppress(OSError):
             return look_from_bytes(self._workspace.look(cell).read_bytes())
         return None
 
-    def _remember(self, cell: str, inspection: Inspection, started: int) -> None:
-        """Keep the look of a proven environment; where that can't be, it is read again next time."""
+    def _remember(
+        self, cell: str, tree: Tree, fingerprint: Fingerprint, started: int, lower: LastLook | None = None
+    ) -> None:
+        """Keep the look of an environment that was read; where that can't be, it is read again next time."""
         with suppress(OSError):
-            scripts = layout_of(inspection.tree).scripts
-            look = look_of(inspection.tree, started, inspection.fingerprint, scripts)
+            look = look_of(tree, started, fingerprint, layout_of(tree).scripts)
+            if look and lower:
+                look = replace(look, lower=lower.checksum)
             if look:
                 write_atomically(self._workspace.look(cell), look.to_bytes())
 
