@@ -12,6 +12,7 @@ import json
 import os
 from array import array
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from lockproof.proof.fingerprint import Finding, Fingerprint, finding_to_json
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     # real path, sha256, device, inode, mode, size, mtime_ns, ctime_ns
     Row = tuple[str, str, int, int, int, int, int, int]
-    # real path, device, inode, mtime_ns, ctime_ns
-    Folder = tuple[str, int, int, int, int]
+    # real path, inode, mtime_ns, ctime_ns
+    Folder = tuple[str, int, int, int]
 
 _MAGIC = b"lockproof look 1\n"
 _COARSE = 1_000_000_000
@@ -55,9 +56,9 @@ class LastLook:
         """Whether everything is as it was, nothing was added, and nothing has gone."""
         lstat = os.lstat
         try:
-            for folder, device, inode, mtime, ctime in self.folders:
+            for folder, inode, mtime, ctime in self.folders:
                 now = lstat(folder)
-                if now.st_ino != inode or now.st_mtime_ns != mtime or now.st_ctime_ns != ctime or now.st_dev != device:
+                if now.st_ino != inode or now.st_mtime_ns != mtime or now.st_ctime_ns != ctime:
                     return False
             for path, digest, device, inode, mode, size, mtime, ctime in self.files:
                 now = lstat(path)
@@ -92,11 +93,8 @@ class LastLook:
             "lower": self.lower,
             "counts": [len(self.files), len(self.folders)],
         }
-        numbers = array("q")
-        for row in self.files:
-            numbers.extend(row[2:])
-        for folder in self.folders:
-            numbers.extend(folder[1:])
+        numbers = array("q", chain.from_iterable(row[2:] for row in self.files))
+        numbers.extend(chain.from_iterable(folder[1:] for folder in self.folders))
         digests = bytes.fromhex("".join(row[1] for row in self.files))
         names = "\0".join([*(row[0] for row in self.files), *(folder[0] for folder in self.folders)])
         parts = (json.dumps(head).encode(), b"\n", numbers.tobytes(), digests, os.fsencode(names))
@@ -110,11 +108,12 @@ def look_of(tree: Tree, started: int, fingerprint: Fingerprint | None = None, sc
     for path, (inode, mtime, ctime) in tree.folders.items():
         if not (ctime % _COARSE and max(mtime, ctime) < started - TICK):
             return None
-        folders.append((path, os.lstat(path).st_dev, inode, mtime, ctime))
-    files = []
-    for path, (digest, size, mode, then) in tree.files.items():
-        place = tree.places[path]
-        files.append((place, digest, then.st_dev, then.st_ino, mode, size, then.st_mtime_ns, then.st_ctime_ns))
+        folders.append((path, inode, mtime, ctime))
+    places = tree.places
+    files = [
+        (places[path], digest, then.st_dev, then.st_ino, mode, size, then.st_mtime_ns, then.st_ctime_ns)
+        for path, (digest, size, mode, then) in tree.files.items()
+    ]
     if tree.special:
         return None
     return LastLook(
@@ -137,14 +136,14 @@ def look_from_bytes(content: bytes) -> LastLook | None:
     try:
         head = json.loads(body[len(_MAGIC) : (start := body.index(b"\n", len(_MAGIC)))])
         many, folders = (int(count) for count in head["counts"])
-        numbers = array("q", body[start + 1 : (end := start + 1 + 8 * (6 * many + 4 * folders))])
+        numbers = array("q", body[start + 1 : (end := start + 1 + 8 * (6 * many + 3 * folders))])
         hexadecimal = body[end : (end := end + 32 * many)].hex()
         names = os.fsdecode(body[end:]).split("\0")
         digests = (hexadecimal[at : at + 64] for at in range(0, 64 * many, 64))
         columns = [iter(numbers[: 6 * many])] * 6
         return LastLook(
             files=list(zip(names[:many], digests, *columns, strict=True)),
-            folders=list(zip(names[many:], *[iter(numbers[6 * many :])] * 4, strict=True)),
+            folders=list(zip(names[many:], *[iter(numbers[6 * many :])] * 3, strict=True)),
             links=_texts(head["links"]),
             ends=_texts(head["ends"]),
             unsettled=[str(path) for path in head["unsettled"]],
