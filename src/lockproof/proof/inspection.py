@@ -19,7 +19,7 @@ from lockproof.wheels.startup import parse_pyvenv
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lockproof.proof.fingerprint import Fingerprint
+    from lockproof.proof.fingerprint import Fingerprint, Worked
     from lockproof.proof.reader import Tree
     from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.interpreters import Interpreter
@@ -44,6 +44,7 @@ def inspect_environment(
     known: Known | None = None,
     previous: Inspection | None = None,
     vouched: Path | None = None,
+    worked: Worked | None = None,
 ) -> Inspection:
     """Read the virtual environment in `folder`, and say what its fingerprint is.
 
@@ -51,7 +52,7 @@ def inspect_environment(
     Links are followed only below `store` and only where pyvenv.cfg says that the environment was joined by links.
     `known` spares reading files whose bytes were hashed while they looked as they do now; what is read is entered.
     Where everything is as in `previous`, its fingerprint is the answer. `vouched` is a folder in which it is remembered
-    which bytecode is true to its source. Raises UsageError for a folder that is no
+    which bytecode is true to its source; for `worked`, see `observe`. Raises UsageError for a folder that is no
     environment, UnavailableError for one that can't be read or changes meanwhile.
     """
     tree = _read(folder, store, known, previous)
@@ -64,6 +65,7 @@ def inspect_environment(
         bytecode=answers,
         interpreter=interpreter.identity if interpreter else {},
         interpreter_layer=interpreter.layer if interpreter else None,
+        worked=worked,
     )
     if interpreter:
         fingerprint = interpreter.told_by(fingerprint)

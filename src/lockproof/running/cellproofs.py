@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockproof.environments.overlay import fingerprint_inside, marked, overlay_at
-from lockproof.proof.compare import Proof, prove
 from lockproof.proof.inspection import inspect_environment, interpreter_of
 from lockproof.proof.lastlook import LastLook, fingerprint_of, is_of, look_from_bytes, look_of
 from lockproof.proof.layered import image_look, read_layers
@@ -17,7 +16,7 @@ from lockproof.proof.observation import observe
 from lockproof.proof.reader import Tree
 from lockproof.proof.readtree import bytecode_of, layout_of
 from lockproof.pythons.interpreters import identify
-from lockproof.running.preparation import with_project
+from lockproof.running.preparation import proof_of
 from lockproof.running.provers import Provers
 from lockproof.wheels.store import write_atomically
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from lockproof.environments.overlay import Overlay
     from lockproof.environments.workspace import Workspace
+    from lockproof.proof.compare import Proof
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.proof.inspection import Inspection
     from lockproof.proof.layered import Layered
@@ -82,7 +82,7 @@ class CellProofs:
             return proof
         if overlay is None:
             return self._prove_whole(job, again=again)
-        return prove(job.predicted, with_project(self._observe_layers(overlay, job, again=again), job))
+        return proof_of(job, self._observe_layers(overlay, job, again=again))
 
     def _observe_layers(self, overlay: Overlay, job: Job, *, again: bool) -> Fingerprint:
         """The fingerprint of an overlay: of its layers where nobody wrote to it, else of what is seen inside."""
@@ -90,14 +90,14 @@ class CellProofs:
         started = time.time_ns()
         layered = self._layered.pop(job.cell.id, None) if again and not self._options.paranoid else None
         if not overlay.is_untouched():
-            return fingerprint_inside(overlay, self._options.cache)
+            return self._seen_inside(overlay)
         if layered is None or not layered[0].still_holds(known):
             remember = not self._options.paranoid
             read = read_layers(
                 overlay.target, overlay.skeleton, overlay.image, known=known, remember=remember, marked=marked
             )
             if read is None or bytecode_of(read.tree):
-                return fingerprint_inside(overlay, self._options.cache)
+                return self._seen_inside(overlay)
             layered = (read, None)
         declared = job.interpreter.executable if job.interpreter else None
         interpreter, finding = interpreter_of(
@@ -110,11 +110,18 @@ class CellProofs:
                 bytecode={},
                 interpreter=interpreter.identity if interpreter else {},
                 interpreter_layer=interpreter.layer if interpreter else None,
+                worked=job.worked,
             )
         if not again and not finding:
             self._remember(job.cell.id, layered[0].skeleton, earlier, started, layered[0].look)
         self._layered[job.cell.id] = (layered[0], earlier)
-        return replace(earlier, findings=(*earlier.findings, finding)) if finding else earlier
+        told = interpreter.told_by(earlier) if interpreter else earlier
+        return replace(told, findings=(*told.findings, finding)) if finding else told
+
+    def _seen_inside(self, overlay: Overlay) -> Fingerprint:
+        """What is seen where it is mounted; of the standard library's bytecode, commands of cells read none."""
+        found = fingerprint_inside(overlay, self._options.cache)
+        return replace(found, findings=tuple(f for f in found.findings if not f.path.startswith("stdlib/")))
 
     def _prove_whole(self, job: Job, *, again: bool) -> Proof:
         earlier, started = self._before.pop(job.cell.id, None), time.time_ns()
@@ -125,8 +132,9 @@ class CellProofs:
             declared=job.interpreter.executable if job.interpreter else None,
             known={} if self._options.paranoid else self._store.known,
             previous=None if self._options.paranoid or not again or isinstance(earlier, LastLook) else earlier,
+            worked=job.worked,
         )
-        proof = prove(job.predicted, with_project(inspection.fingerprint, job))
+        proof = proof_of(job, inspection.fingerprint)
         self._before[job.cell.id] = inspection
         if proof.verdict == "match" and not again:
             self._remember(job.cell.id, inspection.tree, inspection.fingerprint, started)
@@ -154,7 +162,7 @@ class CellProofs:
         if interpreter is None or finding is not None:
             return None
         observed = fingerprint_of(look, job.predicted, interpreter.identity, interpreter.layer)
-        proof = prove(job.predicted, with_project(observed, job))
+        proof = proof_of(job, interpreter.told_by(observed))
         if proof.verdict != "match":
             return None
         self._before[cell] = look

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lockproof.errors import LockproofError, NotFetchedError, UnavailableError
 from lockproof.proof.compare import prove
 from lockproof.proof.policy import apply
-from lockproof.proof.prediction import predict
+from lockproof.proof.prediction import predict, worked_out
 from lockproof.pythons.interpreters import find_interpreter
 from lockproof.pythons.layout import layout_for
 from lockproof.wheels.store import add_entry
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lockproof.locks import Lock
     from lockproof.locks.artifacts import Artifact, Plan
     from lockproof.proof.compare import Proof
-    from lockproof.proof.fingerprint import Fingerprint
+    from lockproof.proof.fingerprint import Fingerprint, Worked
     from lockproof.proof.prediction import Landings
     from lockproof.pythons.interpreters import Discovery, Interpreter
     from lockproof.wheels.store import Add, Store, StoreEntry
@@ -49,13 +49,17 @@ class InstalledProject:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A cell with everything that is needed to make and prove its environment, `project` where that is installed."""
+    """A cell with everything that is needed to make and prove its environment, `project` where that is installed.
+
+    `worked` has the digests of the prediction and what they were worked out of.
+    """
 
     plan: Plan
     interpreter: Interpreter | None
     entries: tuple[StoreEntry, ...]
     predicted: Fingerprint
     project: InstalledProject | None = None
+    worked: Worked | None = None
 
     @property
     def cell(self) -> Cell:
@@ -182,9 +186,11 @@ def make_job(
             )
         entries.append(entry)
     cell = plan.cell
+    manifests, layout = [entry.manifest for entry in entries], layout_for(cell.python, cell.platform.os)
+    landings = {} if landings is None else landings
     predicted = predict(
-        [entry.manifest for entry in entries],
-        layout_for(cell.python, cell.platform.os),
+        manifests,
+        layout,
         python=cell.python,
         os_name=cell.platform.os,
         interpreter=interpreter.identity if interpreter else {},
@@ -192,9 +198,10 @@ def make_job(
         landings=landings,
         locked={a.name: (a.locked.filename, a.locked.sha256) for a in plan.artifacts},
     )
+    worked = worked_out(predicted, manifests, layout, cell.python, landings)
     if interpreter:
         predicted = interpreter.told_by(predicted)
-    return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
+    return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted, worked=worked)
 
 
 def _refuse_missing(plan: Plan, wheels: Mapping[str, StoreEntry | LockproofError]) -> None:
