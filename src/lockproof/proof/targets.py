@@ -18,7 +18,6 @@ def read_target(named: str, project: Project, expected: Interpreter | None = Non
     """The fingerprint of a folder, of a saved fingerprint or of a bundle's member; UsageError for anything else."""
     from dataclasses import replace
 
-    from lockproof.environments.overlay import fingerprint_inside, overlay_at
     from lockproof.environments.workspace import describe_origin
 
     if found := find_bundle(project.places.folder, named):
@@ -29,11 +28,18 @@ def read_target(named: str, project: Project, expected: Interpreter | None = Non
             return from_json(path.read_text(encoding="utf-8"), named)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError("this saved fingerprint can't be read", where=named, why=str(error)) from error
-    if path.is_dir() and (overlay := overlay_at(path)):
-        observed = fingerprint_inside(overlay, project.places.cache)
-    else:
-        observed = inspect_target(named, project, expected).fingerprint
+    observed = observe_target(named, project, expected)
     return replace(observed, about=describe_origin(path.absolute(), observed))
+
+
+def observe_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
+    """The fingerprint of an environment's folder, as it is now; UsageError for anything else."""
+    from lockproof.environments.overlay import fingerprint_inside, overlay_at
+
+    path = project.places.folder / named
+    if path.is_dir() and (overlay := overlay_at(path)):
+        return fingerprint_inside(overlay, project.places.cache)
+    return inspect_target(named, project, expected).fingerprint
 
 
 def inspect_target(named: str, project: Project, expected: Interpreter | None = None) -> Inspection:
