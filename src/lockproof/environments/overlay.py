@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from lockproof.environments.environment import Order
     from lockproof.environments.namespace import Layers
     from lockproof.proof.fingerprint import Fingerprint
+    from lockproof.pythons.layout import Layout
     from lockproof.wheels.store import StoreEntry
 
 _FORMAT = "lockproof image 1"
@@ -187,8 +188,7 @@ def make_overlays(orders: Sequence[Order], images: Path, app_data: Path) -> Made
     for order in orders:
         try:
             made, image = _image(order, images)
-            replaced += made
-            _make_layers(order, image, app_data)
+            replaced += [*made, *_make_layers(order, image, app_data)]
         except OSError as error:
             raise disk_error(order.folder, error) from error
     return Made(links=("overlay",) * len(orders), replaced=tuple(replaced))
@@ -213,21 +213,31 @@ def _image(order: Order, images: Path) -> tuple[list[str], Path]:
             remove_tree(left)
         fresh = images / f".new-{os.getpid()}"
         (fresh / layout.site).mkdir(parents=True)
-        source = entries[0].folder / "manifest.json" if entries else None
-        mode = usable_mode("auto", source, fresh)
-        replaced = join([Joint(entries=entries, layout=layout, root=str(fresh))], mode, own_record=has_scripts)
+        replaced = _join(entries, layout, fresh)
         fresh.rename(image)
     return replaced, image
 
 
-def _make_layers(order: Order, image: Path, app_data: Path) -> None:
-    """The environment's own layers. It is made where it will be seen, since it knows its path, and moved then."""
+def _join(entries: Sequence[StoreEntry], layout: Layout, root: Path) -> list[str]:
+    """Put wheels into a lower layer: nobody writes there, so that links, where there are any, are what costs least."""
+    source = entries[0].folder / "manifest.json" if entries else None
+    try:
+        mode = usable_mode("hardlink", source, root)
+    except UnavailableError:
+        mode = "copy"
+    return join([Joint(entries=entries, layout=layout, root=str(root))], mode, own_record=has_scripts)
+
+
+def _make_layers(order: Order, image: Path, app_data: Path) -> list[str]:
+    """The environment's own layers, made where it will be seen, since it knows its path, and moved then.
+
+    Returns the store files that had to be replaced.
+    """
     folder, target, version = _parts_of(order.folder), order.folder, order.interpreter.version
     remove_overlay_folder(folder)
     make_skeleton(order.interpreter, target, app_data)
-    if own := [entry for entry in order.entries if entry.manifest.name in order.own]:
-        mode = usable_mode("auto", own[0].folder / "manifest.json", target)
-        join([Joint(entries=own, layout=host_layout(version), root=str(target))], mode, own_record=has_scripts)
+    own = [entry for entry in order.entries if entry.manifest.name in order.own]
+    replaced = _join(own, host_layout(version), target)
     for entry in order.entries:
         if has_scripts(entry):
             write_scripts_and_record(entry, version, target)
@@ -239,6 +249,7 @@ def _make_layers(order: Order, image: Path, app_data: Path) -> None:
     target.rename(overlay.skeleton)
     target.mkdir()
     (target / "README").write_text(_NOTE.format(upper=overlay.upper))
+    return replaced
 
 
 def remove_image(image: Path) -> None:
