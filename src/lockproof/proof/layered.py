@@ -8,6 +8,7 @@ directories"). Layers of which that can't be said are not read here (`read_layer
 from __future__ import annotations
 
 import os
+import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -81,7 +82,9 @@ def read_layers(
         why = f"{error} changed while it was read" if isinstance(error, ChangedDuringRead) else str(error)
         raise UnavailableError("the environment can't be read whole", where=str(root), why=why,
                                remedy="run it again with --recreate") from error  # fmt: skip
-    if lower is None or upper.special or lower.special or marked(list(upper.folders)) or _clash(upper, lower):
+    if lower is None or upper.special or lower.special or _clash(upper, lower):
+        return None
+    if marked(list(upper.folders)) or _is_open(upper):
         return None
     tree = Union(root=str(root), real_root=os.path.realpath(root))
     for layer in (lower, _union_of(upper)):
@@ -92,6 +95,11 @@ def read_layers(
     tree.empty = [path for path in upper.empty if f"{image}/{path}" not in lower.folders]
     tree.empty += [path for path in lower.empty if f"{skeleton}/{path}" not in upper.folders]
     return Layered(tree=tree, skeleton=upper, image=whole, look=look)
+
+
+def _is_open(tree: Tree) -> bool:
+    """Whether anybody may put files into one of its folders: a finding, which is told of what is mounted."""
+    return any(os.lstat(folder).st_mode & stat.S_IWOTH for folder in tree.folders)
 
 
 def _clash(upper: Tree, lower: Union) -> bool:
@@ -115,7 +123,7 @@ def _read_image(
                 return tree, None, look
     started = time.time_ns()
     whole = read_tree(str(image), known)
-    if marked(list(whole.folders)):
+    if marked(list(whole.folders)) or _is_open(whole):
         return None, None, None
     look = look_of(whole, started)
     if look and remember:
