@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 COMMAND = 'python -c "import flask, numpy"'
+OVERLAY = "lockproof, link: overlay"
 RAW, TOX, NOX, ALONE = "raw uv", "tox-uv", "nox with uv", "the commands alone"
 _RUNS_A_ROUND = 5  # of a start, which takes milliseconds
 
@@ -34,9 +36,9 @@ def write_project(stage: Stage, folder: Path) -> Path:
     minors = [version.rpartition(".")[0] for version in stage.pythons]
     folder.mkdir(parents=True)
     (folder / "requirements.txt").write_bytes(stage.lock.read_bytes())
-    (folder / "matrix.yaml").write_text(
-        f"version: 1\nlock: requirements.txt\npython: {json.dumps(stage.pythons)}\ncommands: ['{COMMAND}']\n"
-    )
+    matrix = f"version: 1\nlock: requirements.txt\npython: {json.dumps(stage.pythons)}\ncommands: ['{COMMAND}']\n"
+    (folder / "matrix.yaml").write_text(matrix)
+    (folder / "overlay.yaml").write_text(f"{matrix}link: overlay\n")
     (folder / "tox.ini").write_text(
         f"[tox]\nenv_list = {','.join('py' + minor.replace('.', '') for minor in minors)}\nno_package = true\n"
         f"[testenv]\ndeps = -r requirements.txt\ncommands = {COMMAND}\n"
@@ -52,16 +54,18 @@ def write_project(stage: Stage, folder: Path) -> Path:
 def _lanes(stage: Stage) -> dict[str, Lane]:
     jobs = str(stage.jobs)
     ours = ["lockproof", "run", "-j", jobs]
+    layers = ["--matrix", "overlay.yaml"]
     tox = ["tox", "run-parallel", "-p", jobs, "-q"]
     raw: list[str | Path] = [HERE / "raw-uv", jobs, "requirements.txt", "environments", *stage.names]
     alone = f"printf '%s\\n' environments/*/bin/python | xargs -P {jobs} -I{{}} env {{}} -c 'import flask, numpy'"
     lanes = [
         Lane(name=OURS, first=ours, again=ours),
+        Lane(name=OVERLAY, first=[*ours, *layers], again=[*ours, *layers]),
         Lane(name=RAW, first=raw, again=["sh", "-c", alone]),
         Lane(name=TOX, first=tox, again=tox),
         Lane(name=NOX, first=["nox", "-j", jobs], again=["nox", "-R", "-j", jobs]),
     ]
-    return {lane.name: lane for lane in lanes}
+    return {lane.name: lane for lane in lanes if lane.name != OVERLAY or sys.platform == "linux"}
 
 
 def _rotated(names: Iterable[str], by: int) -> list[str]:
@@ -92,23 +96,36 @@ def filled_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: C
                     tell(f"{called}: {name}, {phase}: {time}")
                     if number:
                         times[name].append(time)
+    return [race for ours in (OURS, OVERLAY) if ours in lanes for race in _filled_races(stage, ours, first, again)]
+
+
+def _filled_races(
+    stage: Stage, ours: str, first: Mapping[str, Sequence[Time]], again: Mapping[str, Sequence[Time]]
+) -> list[Race]:
+    """The two races with `ours` as what lockproof is."""
+    first, again = _ours_alone(ours, first), _ours_alone(ours, again)
+    key, how = ("", "") if ours == OURS else ("-overlay", ", with `link: overlay`")
     made = f"{len(stage.pythons)} environments from one lock, and in each of them `{COMMAND}`"
     return [
         Race(
-            key="filled",
-            title="A new project folder, everything downloaded before",
+            key=f"filled{key}",
+            title=f"A new project folder, everything downloaded before{how}",
             what=f"{made}; the store, uv's cache and everything else that the tools keep is filled.",
             times=first,
             goals={RAW: 0.75, TOX: 0.65, NOX: 0.65},
         ),
         Race(
-            key="again",
-            title="The same command once more",
+            key=f"again{key}",
+            title=f"The same command once more{how}",
             what="`lockproof run` proves the environments again, tox and `nox -R` take them as they lie.",
             times={ALONE if name == RAW else name: times for name, times in again.items()},
             goals={},
         ),
     ]
+
+
+def _ours_alone(ours: str, times: Mapping[str, Sequence[Time]]) -> dict[str, Sequence[Time]]:
+    return {OURS: times[ours]} | {name: own for name, own in times.items() if name not in (OURS, OVERLAY)}
 
 
 def empty_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: Callable[[str], None]) -> list[Race]:

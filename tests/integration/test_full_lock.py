@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.overlays import PROBLEM
 from support.projects import kill_group, processes_of
 from support.realworld import make_real_project, pythons_of_the_lock, run_patiently
 from support.reports import is_right, layer_of, side_of
@@ -32,6 +33,7 @@ WAYS = {
     "copy": {"link": "copy"},
     "hardlink": {"link": "hardlink"},
     "symlink": {"link": "symlink"},
+    **({} if PROBLEM else {"overlay": {"link": "overlay"}}),
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from support.backend import SOURCE, backend_wheel, write_app
 from support.builds import setuptools_wheel
+from support.overlays import needs_overlays
 from support.projects import files_below
 from support.reports import is_right, log_of, proof_of, side_of
 from support.wheels import sha256_of
@@ -75,12 +76,15 @@ def layers_of(ran: Ran) -> set[str]:
     return {str(side_of(cell)["layers"]["project"]) for cell in ran.cells}  # type: ignore[index]
 
 
-@pytest.mark.parametrize("package", ["wheel", "editable"])
+@pytest.mark.parametrize(
+    ("package", "link"),
+    [("wheel", "auto"), ("editable", "auto"), pytest.param("wheel", "overlay", marks=needs_overlays)],
+)
 def test_an_extra_a_group_and_a_script_and_the_second_time_offline(
-    project: Project, serve: Callable[[Project], LoopbackIndex], package: str
+    project: Project, serve: Callable[[Project], LoopbackIndex], package: str, link: str
 ) -> None:
     index = prepare(project, serve)
-    project.matrix(**cells_of(package))
+    project.matrix(link=link, **cells_of(package))
     ran = project.run()
     is_right(ran)
     assert (len(ran.cells), ran.ended.code) == (6, 0)

@@ -245,10 +245,10 @@ pass_env: ["A=b"]
 pass_env: CI
     pass_env: found "CI", expected a list of names or globs such as [CI, "GITHUB_*"]
 link: hard-link
-    link: found "hard-link", expected one of auto, clone, hardlink, copy, symlink; did you mean
+    link: found "hard-link", expected one of auto, clone, hardlink, copy, symlink, overlay; did you mean
     `hardlink`?
-link: overlay
-    link: found "overlay", expected one of auto, clone, hardlink, copy, symlink
+link: junction
+    link: found "junction", expected one of auto, clone, hardlink, copy, symlink, overlay
 installer: PIP
     installer: found "PIP", expected one of lockproof, pip, uv; did you mean `pip`?
 timeout: 0
@@ -298,7 +298,7 @@ cells: {axes: {a b: {x: {}}}}
 cells: {axes: {python: {x: {}}}}
     cells.axes.python: an axis can't be called python, which every cell has already
 cells: {axes: {django: {x: {link: x}}}}
-    cells.axes.django.x.link: found "x", expected one of auto, clone, hardlink, copy, symlink
+    cells.axes.django.x.link: found "x", expected one of auto, clone, hardlink, copy, symlink, overlay
 cells: {include: {name: x}}
     cells.include: found a mapping, expected a list of mappings
 cells: {include: [prod]}

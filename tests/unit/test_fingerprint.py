@@ -14,9 +14,12 @@ from lockproof.proof.fingerprint import (
     FileFact,
     Finding,
     Fingerprint,
+    Worked,
     files_digest,
+    files_digests,
     from_json,
     interpreter_digest,
+    owned_roots,
     platform_digest,
     platform_facts,
     set_digest,
@@ -184,3 +187,16 @@ def test_a_path_that_no_file_can_have_is_refused() -> None:
     }
     with pytest.raises(UsageError):
         from_json(json.dumps(document), "saved.json")
+
+
+def test_digests_worked_out_before_are_of_the_same_files_and_owners_only() -> None:
+    files = {"site/a.py": FileFact("f", "0" * 64, 1), "site/b.py": FileFact("f", "1" * 64, 2)}
+    groups = {"a": ["site/a.py"], "b": ["site/b.py", "site/a.py"]}
+    total, digests = files_digests(files, groups)
+    worked = Worked(files=files, groups=groups, total=total, digests=digests, roots=owned_roots(groups))
+    assert worked.is_of(dict(files), {"b": ["site/a.py", "site/b.py"], "a": ["site/a.py", "site/a.py"]})
+    assert not worked.is_of({**files, "site/b.py": FileFact("f", "1" * 64, 3)}, groups)
+    assert not worked.is_of({**files, "site/c.py": FileFact("e", "x:y")}, groups)
+    assert not worked.is_of(files, {**groups, "a": []})
+    assert not worked.is_of(files, {"a": ["site/a.py"]})
+    assert not worked.is_of(files, {**groups, "c": []})

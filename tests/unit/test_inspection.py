@@ -36,6 +36,7 @@ from support.environments import (
     predicted,
     running,
     stored,
+    worked,
 )
 from support.wheels import make_wheel
 
@@ -665,6 +666,7 @@ def test_a_tampered_environment_is_found_out(name: str, made: Made) -> None:
     case = CASES[name]
     case.tamper(made)
     proof = made.prove()
+    assert prove(made.predicted, inspect(made.folder, worked=worked(made.entries)).fingerprint) == proof
 
     assert {(f.code, f.path, f.level) for f in proof.findings} == case.expected()
     assert (proof.verdict, proof.layer) == (case.verdict, case.layer)

@@ -50,6 +50,10 @@ class Cells:
     released: int = 0
     proving: tuple[list[str], int] | None = None
     suspects: set[str] = field(default_factory=set)
+    cannot: str = ""
+
+    def problem(self, _cell: Cell) -> str:
+        return self.cannot
 
     def create_together(self, jobs: Sequence[Job]) -> None:
         self.together = [job.cell.id for job in jobs]
@@ -145,6 +149,14 @@ def test_every_cell_runs_and_is_told_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert events == ["begun 3 1", "a passed", "b passed", "c passed"]
     assert (cells.together, cells.released) == (["a", "b", "c"], 1)
     assert cells.proving == (["a", "b", "c"], 1)
+
+
+def test_a_cell_that_can_not_have_its_link_mode_is_unavailable_and_brings_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result, _, cells = run(monkeypatch, here("a"), Cells(cannot="no overlays here"))
+    assert (told(result), result.exit_code, cells.ran) == ([("a", "unavailable")], 4, [])
+    assert result.outcomes[0].reason == "no overlays here"
 
 
 def test_outcomes_are_in_the_matrix_s_order_whoever_ends_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lockproof.cells.sources import Source
     from lockproof.pythons.platforms import Platform
 
-LINKS = ("auto", "clone", "hardlink", "copy", "symlink")
+LINKS = ("auto", "clone", "hardlink", "copy", "symlink", "overlay")
 INSTALLERS = ("lockproof", "pip", "uv")
 PACKAGES = ("none", "wheel", "editable")
 HOST = "host"

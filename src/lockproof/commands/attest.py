@@ -23,7 +23,7 @@ from lockproof.commands.output import print_json, progress
 from lockproof.errors import UsageError
 from lockproof.proof.compare import prove
 from lockproof.proof.policy import apply
-from lockproof.proof.targets import inspect_target, read_target
+from lockproof.proof.targets import observe_target, read_target
 from lockproof.reporters.text import attested_text, proof_text
 from lockproof.running.preparation import about, with_project
 
@@ -53,7 +53,7 @@ def attest(options: argparse.Namespace, project: Project) -> int:
         jobs = project.jobs(cells, listener.fetching, listener.note)
     lines, told, codes = [], [], []
     for job, target in zip(jobs, targets, strict=True):
-        observed = inspect_target(target, project, job.interpreter).fingerprint  # a saved one would be a mere claim
+        observed = observe_target(target, project, job.interpreter)  # a saved one would be a mere claim
         proof = apply(job.cell.policy, prove(job.predicted, with_project(observed, job)))
         codes.append(VERDICT_EXIT[proof.verdict])
         if proof.verdict == "match":

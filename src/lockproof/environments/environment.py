@@ -36,6 +36,7 @@ class Order:
     entries: Sequence[StoreEntry]
     folder: Path
     link: str
+    own: frozenset[str] = frozenset()  # wheels that no other environment has, by distribution
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,20 +110,21 @@ def make_environments(orders: Sequence[Order], app_data: Path) -> Made:
         for mode in dict.fromkeys(modes):
             alike = [order for order, own in zip(orders, modes, strict=True) if own == mode]
             joints = [
-                Joint(entries=o.entries, layout=_layout(o.interpreter.version), root=str(o.folder)) for o in alike
+                Joint(entries=o.entries, layout=host_layout(o.interpreter.version), root=str(o.folder)) for o in alike
             ]
-            replaced += join(joints, mode, own_record=_has_scripts)
+            replaced += join(joints, mode, own_record=has_scripts)
         for order, mode in zip(orders, modes, strict=True):
             for entry in order.entries:
-                if _has_scripts(entry):
-                    _write_scripts_and_record(entry, order.interpreter.version, order.folder)
+                if has_scripts(entry):
+                    write_scripts_and_record(entry, order.interpreter.version, order.folder)
             note_link_mode(order.folder, mode)
     except OSError as error:
         raise disk_error(orders[min(len(modes), len(orders) - 1)].folder, error) from error
     return Made(links=tuple(modes), replaced=tuple(replaced))
 
 
-def _layout(python: str) -> Layout:
+def host_layout(python: str) -> Layout:
+    """Where things lie in an environment of that Python here."""
     return layout_for(python, "windows" if os.name == "nt" else "linux")
 
 
@@ -132,15 +134,16 @@ def note_link_mode(folder: Path, mode: str) -> None:
         config.write(f"lockproof-link = {mode}\n")
 
 
-def _has_scripts(entry: StoreEntry) -> bool:
+def has_scripts(entry: StoreEntry) -> bool:
     """Whether the wheel's RECORD has rows that differ from one environment to another."""
     manifest = entry.manifest
     outside = any(not file.path.startswith("site/") for file in manifest.files)
     return bool(manifest.launchers or manifest.scripts or outside)
 
 
-def _write_scripts_and_record(entry: StoreEntry, python: str, folder: Path) -> None:
-    manifest, layout = entry.manifest, _layout(python)
+def write_scripts_and_record(entry: StoreEntry, python: str, folder: Path) -> None:
+    """Write what a wheel has that differs from one environment to another."""
+    manifest, layout = entry.manifest, host_layout(python)
     program = str(folder / layout.scripts / "python")
     outside = [file for file in manifest.files if not file.path.startswith("site/")]
     rows = [(normal_path(file.path, layout), file.sha256, file.size) for file in outside]

@@ -2,6 +2,7 @@
 
 .lockproof/<cell id>/           the environment, to be activated, opened in an editor, verified
 .lockproof/.state/<cell id>.json   what it was proven to be; there only while that holds
+.lockproof/.state/<cell id>.look   what it looked like then (`proof.lastlook`)
 .lockproof/.state/<cell id>.lock   held by the run that uses the cell
 .lockproof/.logs/<cell id>.log     the output of its commands
 .lockproof/.bytecode/<cell id>/    PYTHONPYCACHEPREFIX of its commands, emptied before each run
@@ -65,6 +66,10 @@ class Workspace:
     def lock(self, cell: str) -> Path:
         """The file whose lock says that a run is using the cell."""
         return self.folder / ".state" / f"{cell}.lock"
+
+    def look(self, cell: str) -> Path:
+        """What a cell's environment looked like when it was last proven."""
+        return self.folder / ".state" / f"{cell}.look"
 
     def bytecode(self, cell: str) -> Path:
         """Where a cell's commands keep their bytecode."""

@@ -11,7 +11,7 @@ from lockproof.errors import UsageError
 from lockproof.pythons.buildrows import altered_part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from lockproof.pythons.platforms import Platform
 
@@ -119,6 +119,22 @@ def files_digests(files: Mapping[str, FileFact], groups: Mapping[str, Iterable[s
         for owner, paths in groups.items()
     }
     return digest_of_lines("lockproof files 1", sorted(lines.values())), own
+
+
+class Worked(NamedTuple):
+    """Digests that were worked out before, and what of: all files, and each owner's paths."""
+
+    files: Mapping[str, FileFact]
+    groups: Mapping[str, Collection[str]]
+    total: str
+    digests: Mapping[str, str]
+    roots: Mapping[str, tuple[str, ...]]
+
+    def is_of(self, files: Mapping[str, FileFact], groups: Mapping[str, Iterable[str]]) -> bool:
+        """Whether it would be worked out of just the same."""
+        if groups.keys() != self.groups.keys() or files != self.files:
+            return False
+        return all(set(paths) == set(self.groups[owner]) for owner, paths in groups.items())
 
 
 def startup_digest(lines: Iterable[str]) -> str:

@@ -20,8 +20,9 @@ from lockproof.wheels.startup import parse_pyvenv
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lockproof.proof.fingerprint import Fingerprint
+    from lockproof.proof.fingerprint import Fingerprint, Worked
     from lockproof.proof.reader import Tree
+    from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.interpreters import Interpreter
     from lockproof.wheels.store import Known
 
@@ -44,6 +45,7 @@ def inspect_environment(
     known: Known | None = None,
     previous: Inspection | None = None,
     vouched: Path | None = None,
+    worked: Worked | None = None,
 ) -> Inspection:
     """Read the virtual environment in `folder`, and say what its fingerprint is.
 
@@ -51,11 +53,11 @@ def inspect_environment(
     Links are followed only below `store` and only where pyvenv.cfg says that the environment was joined by links.
     `known` spares reading files whose bytes were hashed while they looked as they do now; what is read is entered.
     Where everything is as in `previous`, its fingerprint is the answer. `vouched` is a folder in which it is remembered
-    which bytecode is true to its source. Raises UsageError for a folder that is no
+    which bytecode is true to its source; for `worked`, see `observe`. Raises UsageError for a folder that is no
     environment, UnavailableError for one that can't be read or changes meanwhile.
     """
     tree = _read(folder, store, known, previous)
-    interpreter, finding = _interpreter_of(tree, identify, declared)
+    interpreter, finding = interpreter_of(tree, identify, declared)
     further = ([finding] if finding else []) + mount_findings(tree.real_root)
     same = previous and tree is previous.tree and interpreter == previous.interpreter
     if previous and same and set(further) <= set(previous.fingerprint.findings):
@@ -66,6 +68,7 @@ def inspect_environment(
         bytecode=answers,
         interpreter=interpreter.identity if interpreter else {},
         interpreter_layer=interpreter.layer if interpreter else None,
+        worked=worked,
     )
     if interpreter:
         fingerprint = interpreter.told_by(fingerprint)
@@ -117,11 +120,11 @@ def _bytecode_answers(tree: Tree, interpreter: Interpreter | None, folder: Path 
     return answers
 
 
-def _interpreter_of(
-    tree: Tree, identify: Callable[[Path], Interpreter | None], declared: Path | None
+def interpreter_of(
+    tree: ReadTree, identify: Callable[[Path], Interpreter | None], declared: Path | None, scripts: str = ""
 ) -> tuple[Interpreter | None, Finding | None]:
-    """The interpreter that the environment's `python` leads to; a finding where it isn't one that can be trusted."""
-    python = f"{layout_of(tree).scripts}/python"
+    """The interpreter that `python` in the folder `scripts` leads to; a finding where it isn't one to be trusted."""
+    python = f"{scripts or layout_of(tree).scripts}/python"
     if python in tree.resolved:
         end = tree.resolved[python]
         if end.startswith(f"{tree.real_root}/"):
@@ -142,5 +145,5 @@ def _interpreter_of(
     return None, Finding("interpreter", "scripts/python", "is a program of its own, not the declared interpreter")
 
 
-def _home(tree: Tree) -> str:
+def _home(tree: ReadTree) -> str:
     return parse_pyvenv(tree.texts.get("pyvenv.cfg", b"").decode("utf-8", "surrogateescape")).get("home", "")

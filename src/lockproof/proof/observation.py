@@ -43,6 +43,7 @@ from lockproof.wheels.startup import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lockproof.proof.fingerprint import Worked
     from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.layout import Layout
 
@@ -55,20 +56,22 @@ def observe(
     bytecode: Mapping[str, Finding | None],
     interpreter: Mapping[str, str],
     interpreter_layer: str | None,
+    worked: Worked | None = None,
 ) -> Fingerprint:
-    """The fingerprint of what was read.
+    """The fingerprint of what was read; `worked` spares working digests out of the same files once more.
 
     `bytecode` answers for each file of `bytecode_of` with a finding, or None for one that is true to its source; one
     without an answer is a finding too. The interpreter's facts come from whoever could identify it; without them that
     layer is missing and the environment stays unproven.
     """
-    return _Observation(tree, layout_of(tree)).fingerprint(bytecode, interpreter, interpreter_layer)
+    return _Observation(tree, layout_of(tree), worked).fingerprint(bytecode, interpreter, interpreter_layer)
 
 
 class _Observation:
     """One pass over a tree; each step adds facts or findings."""
 
-    def __init__(self, tree: ReadTree, layout: Layout) -> None:
+    def __init__(self, tree: ReadTree, layout: Layout, worked: Worked | None = None) -> None:
+        self._worked = worked
         self.tree = tree
         self.layout = layout
         self.facts: dict[str, FileFact] = {}
@@ -221,7 +224,10 @@ class _Observation:
             identities[canonical] = (version, folder)
             self.groups[canonical], wrong = recorded_files(folder, self.tree, self.layout, self.facts)
             self.findings += wrong
-        (total, digests), roots = files_digests(self.facts, self.groups), owned_roots(self.groups)
+        if (worked := self._worked) and worked.is_of(self.facts, self.groups):
+            total, digests, roots = worked.total, worked.digests, worked.roots
+        else:
+            (total, digests), roots = files_digests(self.facts, self.groups), owned_roots(self.groups)
         distributions = tuple(
             Distribution(name=name, version=version, files=digests[name], roots=roots[name])
             for name, (version, _folder) in sorted(identities.items())

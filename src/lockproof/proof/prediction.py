@@ -12,6 +12,7 @@ from lockproof.proof.fingerprint import (
     FileFact,
     Finding,
     Fingerprint,
+    Worked,
     artifacts_digest,
     owned_roots,
     set_digest,
@@ -85,6 +86,19 @@ def predict(
         startup=tuple(sorted(set(startup))),
         interpreter=interpreter,
         findings=tuple(findings),
+    )
+
+
+def worked_out(
+    predicted: Fingerprint, manifests: Sequence[Manifest], layout: Layout, python: str, landings: Landings
+) -> Worked:
+    """The digests of a prediction with what they were worked out of, for the observation of what should be the same."""
+    return Worked(
+        files=predicted.files,
+        groups={manifest.name: _landing(manifest, layout, python, landings).facts.keys() for manifest in manifests},
+        total=predicted.layers["files"],
+        digests={dist.name: dist.files for dist in predicted.distributions},
+        roots={dist.name: dist.roots for dist in predicted.distributions},
     )
 
 

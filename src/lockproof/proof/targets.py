@@ -28,14 +28,25 @@ def read_target(named: str, project: Project, expected: Interpreter | None = Non
             return from_json(path.read_text(encoding="utf-8"), named)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError("this saved fingerprint can't be read", where=named, why=str(error)) from error
-    observed = inspect_target(named, project, expected).fingerprint
+    observed = observe_target(named, project, expected)
     return replace(observed, about=describe_origin(path.absolute(), observed))
+
+
+def observe_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
+    """The fingerprint of an environment's folder, as it is now; UsageError for anything else."""
+    from lockproof.environments.overlay import fingerprint_inside, overlay_at
+
+    path = project.places.folder / named
+    if path.is_dir() and (overlay := overlay_at(path)):
+        return fingerprint_inside(overlay, project.places.cache)
+    return inspect_target(named, project, expected).fingerprint
 
 
 def inspect_target(named: str, project: Project, expected: Interpreter | None = None) -> Inspection:
     """The reading of an environment's folder; UsageError for anything else."""
     from dataclasses import replace
 
+    from lockproof.environments.overlay import overlay_at
     from lockproof.proof.inspection import inspect_environment
     from lockproof.pythons.interpreters import identify
     from lockproof.pythons.stdlibbytecode import unchecked_bytecode
@@ -46,6 +57,9 @@ def inspect_target(named: str, project: Project, expected: Interpreter | None = 
         why = f"{kind}: targets are not read by this version" if ":" in named else "there is no such folder or file"
         why = "it is a file, and the environment itself is needed" if path.is_file() else why
         raise UsageError("this is no target", where=named, why=why, remedy="name a folder or a saved fingerprint")
+    if overlay_at(path):
+        raise UsageError("this environment is an overlay, which has no files of its own here", where=named,
+                         remedy="run its cell with link: auto, and name that one")  # fmt: skip
     trusted = (expected.executable,) if expected else ()
     discovery = replace(project.discovery, trusted=trusted)
     inspection = inspect_environment(

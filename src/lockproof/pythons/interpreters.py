@@ -137,7 +137,7 @@ def identify(executable: Path, discovery: Discovery) -> Interpreter | None:
         real = executable.resolve(strict=True)
     except (OSError, RuntimeError):
         return None
-    if real not in set(candidates(discovery)):
+    if all(real != candidate for candidate in candidates(discovery)):  # trusted ones come first
         return None
     try:
         return describe(discovery.ask(real), discovery)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from lockproof.environments.overlay import Overlay
     from lockproof.environments.workspace import Workspace
-    from lockproof.proof.inspection import Inspection
     from lockproof.running.outcomes import Listener
     from lockproof.running.preparation import Job
     from lockproof.running.process import Processes
@@ -37,6 +39,8 @@ _INPUTS = re.compile(
 )
 # Modes in which an edit in the environment reaches the store, and through it every environment that shares the file.
 SHARING = ("hardlink", "symlink")
+# Modes in which an environment's files have the times of the store's, and bytecode that was made of those is theirs.
+_STORES_TIMES = (*SHARING, "overlay")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +70,6 @@ class Progress:
     commands: list[CommandResult] = field(default_factory=list)
     mode: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
-    inspection: Inspection | None = None
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -112,9 +115,10 @@ class CellCommands:
         """Run one command; returns why it failed, or nothing."""
         cell, cwd = job.cell, self._options.project
         try:
-            program, own = find_program(argv[0], self._scripts(job), env, cwd)
+            program, own = self._program(argv[0], job, env)
+            started = [program, *argv[1:]]
             finished = self._processes.run(
-                [program, *argv[1:]],
+                overlay.inside(started) if (overlay := self._overlay(job)) else started,
                 env=env,
                 cwd=cwd,
                 log=log,
@@ -135,6 +139,22 @@ class CellCommands:
             return f"no end after {cell.timeout:g} s"
         return f"exit code {finished.exit_code}" if finished.exit_code else ""
 
+    def _overlay(self, job: Job) -> Overlay | None:
+        if job.cell.link != "overlay":
+            return None
+        from lockproof.environments.overlay import overlay_at  # few cells need it
+
+        return overlay_at(self._workspace.environment(job.cell.id))
+
+    def _program(self, name: str, job: Job, env: Mapping[str, str]) -> tuple[str, bool]:
+        """The path of a command's program, as the command sees it, and whether it is of the environment."""
+        scripts, cwd = self._scripts(job), self._options.project
+        if (overlay := self._overlay(job)) and os.sep not in name:
+            for folder in overlay.scripts(scripts.name):
+                if shutil.which(name, path=str(folder)):
+                    return str(scripts / name), True
+        return find_program(name, scripts, env, cwd)
+
     def _place_bytecode(self, job: Job, mode: str) -> None:
         """Empty the commands' bytecode folder, and put into it what is vouched for."""
         self._workspace.clear_bytecode(job.cell.id)
@@ -142,7 +162,7 @@ class CellCommands:
         if job.interpreter is None:
             return
         prepare_bytecode(prefix, job.interpreter, self._options.cache / "bytecode")
-        if mode in SHARING:  # elsewhere the sources' times are not those of the store
+        if mode in _STORES_TIMES:  # elsewhere the sources' times are not those of the store
             self._placed[job.cell.id] = place_compiled(
                 prefix, self._site(job), job.entries, job.interpreter, paranoid=self._options.paranoid
             )
@@ -156,7 +176,7 @@ class CellCommands:
 
     def keep_bytecode(self, job: Job, mode: str) -> None:
         """Compile what was imported, for the next run."""
-        if job.interpreter and mode in SHARING:
+        if job.interpreter and mode in _STORES_TIMES:
             compile_imported(self._workspace.bytecode(job.cell.id), self._site(job), job.entries, job.interpreter)
 
     def _site(self, job: Job) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -10,25 +9,21 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from lockproof.environments.environment import Order, disk_error, make_environments, make_skeleton
+from lockproof.environments.environment import Made, Order, disk_error, make_environments, make_skeleton
 from lockproof.environments.workspace import Record
 from lockproof.errors import LockproofError
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.inspection import inspect_environment
-from lockproof.pythons.interpreters import identify
 from lockproof.running.cellcommands import SHARING, CellCommands, Options, Progress
+from lockproof.running.cellproofs import CellProofs
 from lockproof.running.outcomes import Outcome, first_reason
-from lockproof.running.preparation import proof_of
-from lockproof.running.provers import Provers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
+    from lockproof.cells.matrix import Cell
     from lockproof.environments.workspace import Workspace
     from lockproof.proof.compare import Proof
-    from lockproof.proof.inspection import Inspection
-    from lockproof.pythons.interpreters import Discovery, Interpreter
+    from lockproof.pythons.interpreters import Discovery
     from lockproof.running.outcomes import Listener
     from lockproof.running.preparation import Job
     from lockproof.running.process import Processes
@@ -54,21 +49,30 @@ class CellRunner:
     ) -> None:
         """Everything that a cell touches is given; nothing is looked up elsewhere."""
         self._options = options
-        self._store = store
         self._workspace = workspace
-        self._discovery = discovery
         self._processes = processes
+        self._images = store.folder / "images"
         self._listener = listener
         self._commands = CellCommands(options, workspace=workspace, processes=processes, listener=listener)
-        # Making and reading environments is thousands of short system calls: two threads at it only hinder each other.
-        # So one cell at a time does that, while the commands of others run.
-        self._desk = threading.Lock()
+        self._proofs = CellProofs(options, store=store, workspace=workspace, discovery=discovery)
+        # One cell at a time makes or reads an environment, while the commands of others run.
+        self._desk = self._proofs.desk
         self._locks: dict[str, FileLock] = {}
         self.compiling = True
         self.suspects: set[str] = set()  # cells that may have changed what another one's proof put right
         self._running: set[str] = set()
+        self._overlay_problem: str | None = None
         self._made: dict[str, tuple[str, float]] = {}
-        self._provers: Provers | None = None
+
+    def problem(self, cell: Cell) -> str:
+        """Why no environment of this cell can be had here, whatever its interpreter; empty where one can."""
+        if cell.link != "overlay" or cell.installer != "lockproof":
+            return ""
+        if self._overlay_problem is None:
+            from lockproof.environments.overlay import overlay_problem  # few cells need it
+
+            self._overlay_problem = overlay_problem(self._workspace.folder)
+        return self._overlay_problem
 
     def run(self, job: Job) -> Outcome:
         """What came of the cell. An error is an outcome too; only KeyboardInterrupt leaves."""
@@ -103,7 +107,7 @@ class CellRunner:
             for job in fresh:
                 self._workspace.forget(job.cell.id)
                 self._listener.phase(job.cell, "creating")
-            made = make_environments([self._order(job) for job in fresh], self._options.app_data)
+            made = self._make([self._order(job) for job in fresh])
         except (LockproofError, OSError):
             return  # each cell, made alone, tells its own error
         self._note_replaced(made.replaced)
@@ -113,19 +117,11 @@ class CellRunner:
 
     def start_provers(self, jobs: Sequence[Job], at_once: int) -> None:
         """Share the proofs of these cells, so many at once, between processes; before any of them runs."""
-        known = {job.cell.id: job for job in jobs}
-        before: dict[str, Inspection] = {}
-
-        def prove_in_fork(cell: str, again: bool) -> Proof:
-            inspection = before[cell] = self._inspect(known[cell], before.get(cell) if again else None, again=again)
-            return proof_of(known[cell], inspection.fingerprint)
-
-        self._provers = Provers(prove_in_fork, {cell: job.predicted for cell, job in known.items()}, at_once)
+        self._proofs.start(jobs, at_once)
 
     def release(self) -> None:
         """Let go of cells that were made but never run, and of the processes that prove."""
-        if self._provers:
-            self._provers.close()
+        self._proofs.close()
         for lock in self._locks.values():
             lock.release()
         self._locks.clear()
@@ -134,7 +130,21 @@ class CellRunner:
         if job.interpreter is None:
             raise LockproofError(f"{job.cell.id} has no interpreter here")
         folder = self._workspace.environment(job.cell.id)
-        return Order(interpreter=job.interpreter, entries=job.entries, folder=folder, link=job.cell.link)
+        own = frozenset((job.project.name,)) if job.project else frozenset[str]()
+        return Order(interpreter=job.interpreter, entries=job.entries, folder=folder, link=job.cell.link, own=own)
+
+    def _make(self, orders: Sequence[Order]) -> Made:
+        """Make the environments of these orders, each as it says; see `make_environments`."""
+        whole = [order for order in orders if order.link != "overlay"]
+        layered = [order for order in orders if order.link == "overlay"]
+        made = [make_environments(whole, self._options.app_data)] if whole else []
+        if layered:
+            from lockproof.environments.overlay import make_overlays  # few cells need it
+
+            made.append(make_overlays(layered, self._images, self._options.app_data))
+        modes = [iter(part.links) for part in made]
+        links = tuple(next(modes[-1] if order.link == "overlay" else modes[0]) for order in orders)
+        return Made(links=links, replaced=tuple(path for part in made for path in part.replaced))
 
     def _lock(self, job: Job) -> FileLock:
         return FileLock(self._workspace.lock(job.cell.id), thread_local=False)
@@ -213,8 +223,10 @@ class CellRunner:
             proof = found
         else:
             proof = self._create(job, progress)
-        if proof.verdict == "mismatch" and [path for entry in job.entries for path in entry.verify()]:
-            proof = self._create(job, progress)  # the store was damaged in a way that no lstat shows
+        if proof.verdict == "mismatch":
+            damaged = [path for entry in job.entries for path in entry.verify()]
+            if self._drop_image(job) or damaged:
+                proof = self._create(job, progress)  # the store was damaged in a way that no lstat shows
         if proof.verdict == "match":
             self._keep(job, proof, progress.mode)
         return proof
@@ -238,7 +250,7 @@ class CellRunner:
         with progress.timed("create"), self._desk:
             self._listener.phase(cell, "creating")
             if cell.installer == "lockproof":
-                made = make_environments([order], self._options.app_data)
+                made = self._make([order])
                 self._note_replaced(made.replaced)
                 progress.mode = made.links[0]
             else:
@@ -263,29 +275,7 @@ class CellRunner:
         """Hold the environment against its prediction; `again` looks at the interpreter's own files once more, too."""
         with progress.timed("prove"):
             self._listener.phase(job.cell, "proving")
-            if self._provers and (proof := self._provers.prove(job.cell.id, again=again)):
-                return proof
-            with self._desk:
-                previous = progress.inspection if again else None
-                progress.inspection = self._inspect(job, previous, again=again)
-                return proof_of(job, progress.inspection.fingerprint)
-
-    def _inspect(self, job: Job, previous: Inspection | None, *, again: bool) -> Inspection:
-        return inspect_environment(
-            self._workspace.environment(job.cell.id),
-            identify=lambda executable: self._identify(executable, job, again=again),
-            store=self._store.folder,
-            declared=job.interpreter.executable if job.interpreter else None,
-            known={} if self._options.paranoid else self._store.known,
-            previous=None if self._options.paranoid else previous,
-        )
-
-    def _identify(self, executable: Path, job: Job, *, again: bool) -> Interpreter | None:
-        declared = job.interpreter
-        if declared and executable == declared.executable and not again:
-            return declared
-        trusted = (declared.executable,) if declared else ()
-        return identify(executable, replace(self._discovery, trusted=(*trusted, *self._discovery.trusted)))
+            return self._proofs.prove(job, again=again)
 
     def _keep(self, job: Job, proof: Proof, mode: str) -> None:
         if proof.tolerated:
@@ -305,13 +295,25 @@ class CellRunner:
 
     def _heal(self, job: Job, mode: str) -> None:
         """Put the store right again where an environment's files are the store's own."""
-        if mode not in SHARING:
+        if mode not in SHARING and not self._drop_image(job):
             return
         for entry in job.entries:
             for path in (*entry.verify(), *entry.prune()):
                 if mode == "symlink":  # what is put right here no longer shows where it was done
                     self.suspects |= self._running - {job.cell.id}
                 self._listener.note(f"{path} in the store was changed through {job.cell.id}, and was put right")
+
+    def _drop_image(self, job: Job) -> bool:
+        """Take away the image of an overlay that is wrong without anybody having written to the overlay."""
+        if job.cell.link != "overlay" or job.cell.installer != "lockproof":
+            return False
+        from lockproof.environments.overlay import overlay_at, remove_image  # few cells need it
+
+        overlay = overlay_at(self._workspace.environment(job.cell.id))
+        if overlay is None or not overlay.is_untouched():
+            return False
+        remove_image(overlay.image)
+        return True
 
     def _outcome(
         self, job: Job, progress: Progress, status: str, reason: str, proof: Proof | None = None, error_code: int = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lockproof.errors import LockproofError, NotFetchedError, UnavailableError
 from lockproof.proof.compare import prove
 from lockproof.proof.policy import apply
-from lockproof.proof.prediction import predict
+from lockproof.proof.prediction import predict, worked_out
 from lockproof.pythons.interpreters import find_interpreter
 from lockproof.pythons.layout import layout_for
 from lockproof.wheels.store import add_entry
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lockproof.locks import Lock
     from lockproof.locks.artifacts import Artifact, Plan
     from lockproof.proof.compare import Proof
-    from lockproof.proof.fingerprint import Fingerprint
+    from lockproof.proof.fingerprint import Fingerprint, Worked
     from lockproof.proof.prediction import Landings
     from lockproof.pythons.interpreters import Discovery, Interpreter
     from lockproof.wheels.manifest import Manifest
@@ -50,13 +50,17 @@ class InstalledProject:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A cell with everything that is needed to make and prove its environment, `project` where that is installed."""
+    """A cell with everything that is needed to make and prove its environment, `project` where that is installed.
+
+    `worked` has the digests of the prediction and what they were worked out of.
+    """
 
     plan: Plan
     interpreter: Interpreter | None
     entries: tuple[StoreEntry, ...]
     predicted: Fingerprint
     project: InstalledProject | None = None
+    worked: Worked | None = None
 
     @property
     def cell(self) -> Cell:
@@ -178,8 +182,11 @@ def make_job(
         if isinstance(entry, LockproofError):
             raise entry
         entries.append(entry)
-    predicted = predict_plan(plan, [entry.manifest for entry in entries], interpreter, landings)
-    return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted)
+    manifests, landings = [entry.manifest for entry in entries], {} if landings is None else landings
+    predicted = predict_plan(plan, manifests, interpreter, landings)
+    layout = layout_for(plan.cell.python, plan.cell.platform.os)
+    worked = worked_out(predicted, manifests, layout, plan.cell.python, landings)
+    return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted, worked=worked)
 
 
 def predict_plan(

@@ -120,6 +120,8 @@ class Runner:
                 here.append((plan, None))
             elif isinstance(interpreter, LockproofError):
                 self._missing(cell, str(interpreter))
+            elif problem := self._cells.problem(cell):
+                self._missing(cell, problem)
             else:
                 here.append((plan, interpreter))
         here = self._built(here)

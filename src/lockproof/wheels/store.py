@@ -56,6 +56,7 @@ class StoreEntry:
         self.files = [(file.path, file.sha256) for file in manifest.files] + added
         self._members = {file.path: file.member for file in manifest.files}
         self._executable = {file.path for file in manifest.files if file.executable}
+        self._saved: list[tuple[tuple[int, int], tuple[tuple[int, int, int], str]]] = []
         self._load_seen()
 
     def _load_seen(self) -> None:
@@ -70,11 +71,15 @@ class StoreEntry:
         for (path, sha256), *row in zip(self.files, rows, rows, rows, rows, rows, strict=True):
             device, inode, size, mtime, ctime = row
             if inode:
-                self._known[device, inode] = ((size, mtime, ctime), sha256)
-                self._keys[path] = (device, inode)
+                self._known[device, inode] = seen = ((size, mtime, ctime), sha256)
+                self._keys[path] = key = (device, inode)
+                self._saved.append((key, seen))
 
     def save_seen(self) -> None:
         """Keep what is known of the files for the next process; a store that can't be written to is no error."""
+        known = self._known
+        if len(self._saved) == len(self._keys) and all(known.get(key) is seen for key, seen in self._saved):
+            return
         rows = array("q")
         unknown = (0, 0), ((0, 0, 0), "")
         try:
