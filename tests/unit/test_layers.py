@@ -18,34 +18,31 @@ PURE = [
     "__init__", "cells.__init__", "pythons.__init__", "relocking.__init__", "indexes.__init__", "wheels.__init__",
     "build.__init__", "proof.__init__", "freeze.__init__", "environments.__init__", "running.__init__", "errors",
     "digests", "pythons.layout", "cells.trees", "cells.shapes", "cells.sources", "pythons.platforms",
-    "pythons.buildrows", "cells.policykeys",
-    "cells.buildkeys", "cells.posargs", "cells.matrix", "cells.config", "locks.artifacts", "locks.__init__",
-    "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers", "locks.poetry",
-    "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock", "locks.uvexport", "locks.plan",
-    "build.buildsystem", "proof.fingerprint", "wheels.startup", "wheels.launchers", "wheels.manifest",
-    "wheels.entryfiles", "proof.prediction", "proof.closure", "proof.readtree", "proof.ownership", "proof.seeds",
-    "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.pythonfacts",
-    "proof.compare", "proof.policy", "running.outcomes",
-    "relocking.relock", "attestation.__init__", "attestation.envelope", "attestation.statement",
-    "attestation.holding",
+    "pythons.buildrows", "cells.policykeys", "cells.buildkeys", "cells.posargs", "cells.matrix", "cells.config",
+    "locks.artifacts", "locks.__init__", "locks.pylock", "locks.requirements", "locks.matching", "locks.entries",
+    "locks.markers", "locks.poetry", "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock",
+    "locks.uvexport", "locks.plan", "build.buildsystem", "proof.fingerprint", "wheels.startup", "wheels.launchers",
+    "wheels.manifest", "wheels.entryfiles", "proof.prediction", "proof.closure", "pythons.carried", "proof.readtree",
+    "proof.ownership", "proof.seeds", "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds",
+    "proof.pythonfacts", "proof.compare", "proof.policy", "running.outcomes", "relocking.relock",
+    "attestation.__init__", "attestation.envelope", "attestation.statement", "attestation.holding",
 ]  # fmt: skip
 EDGES = [
-    "proof.reader", "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
-    "pythons.buildfiles", "pythons.interpreters", "pythons.stdlibbytecode",
-    "cells.documents", "indexes.uvconfig", "indexes.credentials",
-    "indexes.pipconfig", "indexes.replies", "indexes.session", "indexes.simpleapi", "indexes.index",
-    "indexes.download", "locks.caches", "environments.installers", "locks.exports", "locks.lockfile", "wheels.unpack",
-    "wheels.store", "wheels.joiner", "running.forks", "wheels.unpackers", "running.process", "proof.bytecode",
-    "environments.pycache", "proof.inspection", "wheels.compiled", "wheels.linking", "environments.environment",
-    "build.buildhook", "build.builds", "build.sdists", "environments.workspace", "running.preparation",
-    "proof.dependencies", "build.keptfile", "build.building", "build.projectwheels", "build.package",
-    "running.provers", "freeze.freezing",
-    "running.cellcommands", "running.cellrun", "running.runner", "project", "relocking.lockexports",
-    "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.targets", "reporters.__init__",
-    "reporters.text", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
-    "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
-    "commands.output", "commands.run", "commands.locks", "commands.looks",
-    "attestation.keys", "commands.attest", "commands.__init__", "cli", "__main__",
+    "proof.reader", "proof.tarreader", "proof.reported", "indexes.urls", "pythons.knownfiles", "build.projecttree",
+    "pythons.probe", "pythons.probing", "pythons.buildfiles", "pythons.interpreters", "pythons.stdlibbytecode",
+    "cells.documents", "indexes.uvconfig", "indexes.credentials", "indexes.pipconfig", "indexes.replies",
+    "indexes.session", "indexes.simpleapi", "indexes.index", "indexes.download", "locks.caches",
+    "environments.installers", "locks.exports", "locks.lockfile", "wheels.unpack", "wheels.store", "wheels.joiner",
+    "running.forks", "wheels.unpackers", "running.process", "proof.bytecode", "environments.pycache",
+    "proof.inspection", "proof.archives", "proof.remote", "wheels.compiled", "wheels.linking",
+    "environments.environment", "build.buildhook", "build.builds", "build.sdists", "environments.workspace",
+    "running.preparation", "proof.dependencies", "build.keptfile", "build.building", "build.projectwheels",
+    "build.package", "running.provers", "freeze.freezing", "running.cellcommands", "running.cellrun", "running.runner",
+    "project", "relocking.lockexports", "relocking.resolvers", "relocking.piptools", "relocking.lockinputs",
+    "proof.targets", "reporters.__init__", "reporters.text", "reporters.progress", "reporters.live",
+    "reporters.choice", "reporters.junit", "reporters.html", "reporters.frozen", "reporters.relocked",
+    "relocking.locking", "relocking.exporting", "relocking.lockoptions", "commands.output", "commands.run",
+    "commands.locks", "commands.looks", "attestation.keys", "commands.attest", "commands.__init__", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}
@@ -105,4 +102,6 @@ def test_a_pure_module_uses_paths_for_types_only(module: str) -> None:
 def test_the_reader_stands_alone_and_is_python_3_6() -> None:
     assert imported_by("proof.reader") & set(ORDER) == set()
     assert imported_by("proof.reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys", "time", "typing"}
-    ast.parse((ROOT / "proof/reader.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+    assert imported_by("proof.tarreader") & set(ORDER) == {"proof.reader"}
+    for name in ("reader", "tarreader"):
+        ast.parse((ROOT / f"proof/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 6))

@@ -120,5 +120,10 @@ def _home_finding(tree: Tree, interpreter: Interpreter) -> Finding | None:
     home = _home(tree)
     if home and Path(home).resolve() == interpreter.executable.parent:
         return None
-    text = f"says home = {home}, its interpreter is in {interpreter.executable.parent}"
+    return home_finding(home, str(interpreter.executable.parent))
+
+
+def home_finding(home: str, folder: str) -> Finding:
+    """That pyvenv.cfg leads elsewhere than to its interpreter's folder."""
+    text = f"says home = {home}, its interpreter is in {folder}"
     return Finding("interpreter-home", "data/pyvenv.cfg", text)
