@@ -34,7 +34,7 @@ EDGES = [
     "indexes.session", "indexes.simpleapi", "indexes.index", "indexes.download", "locks.caches",
     "environments.installers", "locks.exports", "locks.lockfile", "wheels.unpack", "wheels.store", "wheels.joiner",
     "running.forks", "wheels.unpackers", "running.process", "proof.bytecode", "environments.pycache",
-    "proof.inspection", "proof.archives", "proof.remote", "wheels.compiled", "wheels.linking",
+    "proof.inspection", "proof.prefixes", "proof.archives", "proof.remote", "wheels.compiled", "wheels.linking",
     "environments.environment", "build.buildhook", "build.builds", "build.sdists", "environments.workspace",
     "running.preparation", "proof.dependencies", "build.keptfile", "build.building", "build.projectwheels",
     "build.package", "running.provers", "freeze.freezing", "running.cellcommands", "running.cellrun", "running.runner",

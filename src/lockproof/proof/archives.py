@@ -18,6 +18,7 @@ from lockproof.proof.bytecode import check_bytecode
 from lockproof.proof.fingerprint import Finding, interpreter_digest
 from lockproof.proof.inspection import Inspection, home_finding
 from lockproof.proof.observation import observe
+from lockproof.proof.prefixes import inspect_as_prefix
 from lockproof.proof.readtree import bytecode_of, layout_of, text_of
 from lockproof.proof.tarreader import ARCHIVE, Archive, BrokenArchive, member_path
 from lockproof.pythons.carried import Holder, carried_build
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO
 
+    from lockproof.proof.prefixes import PrefixTree
     from lockproof.proof.reader import Tree
     from lockproof.pythons.carried import Carried
     from lockproof.pythons.interpreters import Interpreter
@@ -100,6 +102,8 @@ def inspect_archive(
     """
     lay, sure = (place, True) if place else _place(archive, folder, called)
     tree = archive.tree(folder, lay, f"/{folder}" if called else "")
+    if "pyvenv.cfg" not in tree.files:
+        return _inspect_prefix(archive, folder, tree, recognise, declared)
     interpreter, carried, findings = _interpreter_of(archive, tree, recognise, declared)
     if not sure:
         text = f"scripts name the Python of {lay}, and the archive doesn't say that it was made there"
@@ -113,6 +117,17 @@ def inspect_archive(
     )
     fingerprint = replace(fingerprint, findings=tuple(sorted((*fingerprint.findings, *findings))))
     return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
+
+
+def _inspect_prefix(archive: Archive, folder: str, tree: Tree, recognise: Recognise, declared: str) -> Inspection:
+    """As of a folder that is a prefix. Links out of it are looked up in the archive."""
+
+    def check(shaped: PrefixTree, interpreter: Interpreter | None) -> Mapping[str, Finding | None]:
+        return _check_bytecode(archive, folder, shaped, interpreter)
+
+    ends = {target: archive.real_path(target) for target in tree.links.values() if target.startswith("/")}
+    outside = {target: archive.files[end][0] for target, end in ends.items() if end in archive.files}
+    return inspect_as_prefix(tree, outside, recognise=recognise, check=check, declared=declared)
 
 
 def _place(archive: Archive, folder: str, called: str) -> tuple[str, bool]:
@@ -174,15 +189,15 @@ def _check_bytecode(
     if not pairs or interpreter is None:
         return check_bytecode(tree.root, pairs, None)
     with tempfile.TemporaryDirectory(prefix="lockproof-") as held:
-        _write_code(archive, folder, [path for pair in pairs for path in pair if path], Path(held))
+        _write_code(archive, folder, [path for pair in pairs for path in pair if path], tree.places, Path(held))
         return check_bytecode(held, pairs, interpreter.executable)
 
 
-def _write_code(archive: Archive, folder: str, paths: Sequence[str], held: Path) -> None:
+def _write_code(archive: Archive, folder: str, paths: Sequence[str], places: Mapping[str, str], held: Path) -> None:
     spool = archive.spool
     assert spool is not None
     for path in dict.fromkeys(paths):
-        start, size, mtime = archive.spooled[f"{folder}/{path}".lstrip("/")]
+        start, size, mtime = archive.spooled[f"{folder}/{places.get(path, path)}".lstrip("/")]
         target = held / path
         target.parent.mkdir(parents=True, exist_ok=True)
         spool.seek(start)

@@ -221,7 +221,7 @@ class _Observation:
     def _startup(self) -> list[str]:
         keys = parse_pyvenv(text_of(self.tree, "pyvenv.cfg"))
         actual = self.interpreter.get("version", "").removesuffix("t")
-        if actual and python_of_pyvenv(keys) != actual:
+        if actual and "pyvenv.cfg" in self.tree.files and python_of_pyvenv(keys) != actual:
             self._find(
                 "pyvenv-version", "data/pyvenv.cfg", f"says {python_of_pyvenv(keys)}, its interpreter is {actual}"
             )

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 import time
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 Signature = Tuple[int, int, int]
 Known = Dict[Tuple[int, int], Tuple[Signature, str]]
@@ -177,7 +177,11 @@ class Tree:
 
 
 def read_tree(
-    root: str, known: Optional[Known] = None, follow: Optional[str] = None, previous: Optional[Tree] = None
+    root: str,
+    known: Optional[Known] = None,
+    follow: Optional[str] = None,
+    previous: Optional[Tree] = None,
+    wanted: Optional[Callable[[str], object]] = None,
 ) -> Tree:
     """Read everything below `root`, in any number of threads' worth of patience: two are used.
 
@@ -185,6 +189,7 @@ def read_tree(
     again while their signature holds, and what is read is entered. Links that end below the folder `follow` are read as
     what they point to.
     `previous` is an earlier reading of the same root: the bytes of its texts are taken over where the signature holds.
+    With `wanted`, only paths for which it holds are looked at; a folder for which it doesn't is not entered.
     Raises OSError where something can't be read, ChangedDuringRead where a file changed meanwhile.
     """
     if previous is not None and previous.still_holds({} if known is None else known):
@@ -205,6 +210,8 @@ def read_tree(
         plain = not prefix.endswith(FOLDERS_OF_TEXTS) and prefix != ""
         for entry in entries:
             path = prefix + entry.name
+            if wanted is not None and not wanted(path):
+                continue
             if entry.is_dir(follow_symlinks=False):
                 pending.append((entry.path, path + "/", followed))
             elif entry.is_symlink():

@@ -132,6 +132,7 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
     from dataclasses import replace
 
     from lockproof.proof.inspection import inspect_environment
+    from lockproof.proof.prefixes import inspect_prefix, is_prefix
     from lockproof.pythons.interpreters import identify
     from lockproof.pythons.stdlibbytecode import unchecked_bytecode
 
@@ -141,6 +142,9 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
         why = f"{kind}: targets are not known" if ":" in named else "there is no such folder or file"
         why = "it is a file, and the environment itself is needed" if path.is_file() else why
         raise UsageError("this is no target", where=named, why=why, remedy="name a folder or a saved fingerprint")
+    declared = str(expected.executable) if expected else ""
+    if is_prefix(path):
+        return inspect_prefix(path, recognise=Recogniser(project, expected), declared=declared)
     trusted = (expected.executable,) if expected else ()
     discovery = replace(project.discovery, trusted=trusted)
     inspection = inspect_environment(

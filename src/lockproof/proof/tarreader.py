@@ -203,14 +203,7 @@ class Archive:
 
     def real_path(self, path: str) -> str:
         """Where a path of the archive ends when its links are followed, as far as the archive has them."""
-        for _ in range(LINKS_IN_A_ROW):
-            parts = path.strip("/").split("/")
-            link = next((p for p in ("/".join(parts[: n + 1]) for n in range(len(parts))) if p in self.links), None)
-            if link is None:
-                return "/".join(parts)
-            target = posixpath.join("/" + posixpath.dirname(link), self.links[link])
-            path = posixpath.normpath(target + path.strip("/")[len(link) :])
-        return path.strip("/")
+        return follow_links(self.links, path)
 
     def tree(self, folder: str, place: str, real: str = "") -> Tree:
         """What lies below one folder of the archive, as a reading of the folder `place` would be (`real`: linkless)."""
@@ -232,6 +225,18 @@ class Archive:
                 inside = end.startswith(start) and (bool(start) or end in self.files)
                 tree.resolved[path] = posixpath.join(real, end[cut:]) if inside else "/" + end
         return tree
+
+
+def follow_links(links: Dict[str, str], path: str) -> str:
+    """Where a path leads through links, by paths without a leading `/`; absolute targets are below the same root."""
+    for _ in range(LINKS_IN_A_ROW):
+        parts = path.strip("/").split("/")
+        link = next((p for p in ("/".join(parts[: n + 1]) for n in range(len(parts))) if p in links), None)
+        if link is None:
+            return "/".join(parts)
+        target = posixpath.join("/" + posixpath.dirname(link), links[link])
+        path = posixpath.normpath(target + path.strip("/")[len(link) :])
+    return path.strip("/")
 
 
 def _may_be_text(path: str, size: int) -> bool:

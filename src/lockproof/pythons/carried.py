@@ -29,7 +29,7 @@ PARTS = ("executable", "libpython", "lib-dynload", "stdlib")
 class Carried:
     """A build's files: `prefix` is its folder, `series` such as "3.12" or "3.13t", `files` the digests of its PARTS.
 
-    `version` is exact where a header says it, else the series. Paths are those of whatever holds it.
+    `version` is exact where a header says it, else empty. Paths are those of whatever holds it.
     """
 
     prefix: str
@@ -40,7 +40,8 @@ class Carried:
     @property
     def identity(self) -> dict[str, str]:
         """What is known of a build that could not be asked."""
-        return {"implementation": "cpython", "version": self.version, **self.files}
+        version = {"version": self.version} if self.version else {}
+        return {"implementation": "cpython", **version, **self.files}
 
     def is_build(self, files: Mapping[str, str]) -> bool:
         """Whether these are the digests of this build.
@@ -168,4 +169,4 @@ def _libpython(held: Holder, folder: str, series: str) -> str:
 def _version(held: Holder, start: str, series: str) -> str:
     text = held.texts.get(f"{start}include/python{series}/patchlevel.h", b"")
     match = _PATCHLEVEL.search(text)
-    return match[1].decode() + ("t" if series.endswith("t") else "") if match else series
+    return match[1].decode() + ("t" if series.endswith("t") else "") if match else ""

@@ -1,0 +1,294 @@
+"""Environments in tar archives and behind ssh: the same fingerprint as of their folder, and no match for less."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lockproof
+from support.projects import Project, finish, make_project
+from support.reports import is_right
+from support.sshd import ssh_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+pytestmark = pytest.mark.integration
+READER = Path(lockproof.__file__).parent / "proof/reader.py"
+
+
+@pytest.fixture(scope="module")
+def project(python: dict[str, Path], warm: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with one proven environment."""
+    project = make_project(tmp_path_factory.mktemp("project"), python)
+    project.cache = warm
+    project.sample()
+    project.lock()
+    project.matrix(commands=[])
+    is_right(project.run("--install-only"))
+    return project
+
+
+@pytest.fixture(scope="module")
+def environment(project: Project) -> Path:
+    [found] = [path for path in (project.folder / ".lockproof").iterdir() if (path / "pyvenv.cfg").exists()]
+    return found
+
+
+@pytest.fixture
+def copy(environment: Path, tmp_path: Path) -> Path:
+    """A copy that may be changed; its scripts still name the first."""
+    return Path(shutil.copytree(environment, tmp_path / "copy", symlinks=True))
+
+
+def prefix_of(python: Mapping[str, Path]) -> Path:
+    """The folder of the interpreter."""
+    return next(iter(python.values())).resolve().parent.parent
+
+
+def parts_of(python: Mapping[str, Path]) -> list[Path]:
+    """What a tar of a whole image has of the interpreter, without what isn't looked at."""
+    prefix = prefix_of(python)
+    series = ".".join(next(iter(python)).split(".")[:2])
+    return [*(prefix / "bin").glob("python*"), *(prefix / "lib").glob("libpython*.so*"), prefix / f"lib/python{series}"]
+
+
+def pack(
+    target: Path, *folders: Path, change: Callable[[tarfile.TarInfo], tarfile.TarInfo | None] = lambda m: m
+) -> Path:
+    """A tar of folders by their full paths, without bytecode of the interpreter and what belongs to nobody here."""
+
+    def wanted(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        if not info.name.startswith(str(folders[0])[1:]) and info.name.endswith(("/site-packages", "/__pycache__")):
+            return None
+        return change(info)
+
+    with tarfile.open(target, "w") as tar:
+        for folder in folders:
+            tar.add(folder, filter=wanted)
+    return target
+
+
+def verify(project: Project, target: str, **more: str) -> tuple[int, str, list[tuple[str, str, str]]]:
+    """Exit code, verdict, and the findings above a note, of a proof against the only cell."""
+    ended = finish(project.start("verify", target, "--cell", "*", "--json", env=more))
+    if not ended.out:
+        return ended.code, ended.err, []
+    document = json.loads(ended.out)
+    rows = [(row["code"], row["path"], row["level"]) for row in document["findings"] if row["level"] != "note"]
+    return ended.code, document["verdict"], rows
+
+
+def fingerprint(project: Project, target: str, **more: str) -> dict[str, object]:
+    ended = finish(project.start("fingerprint", target, "--json", env=more))
+    assert ended.code == 0, ended
+    document = json.loads(ended.out)
+    assert isinstance(document, dict)
+    return document
+
+
+def test_an_environment_and_its_interpreter_in_one_archive_match(
+    project: Project, environment: Path, python: dict[str, Path], tmp_path: Path
+) -> None:
+    image = pack(tmp_path / "an image.tar", environment, *parts_of(python))
+    assert verify(project, f"tar:{image}:{environment}") == (0, "match", [])
+    assert (
+        fingerprint(project, f"tar:{image}:{environment}")["digest"] == fingerprint(project, str(environment))["digest"]
+    )
+
+    def spoil(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        return None if info.name.endswith("/textwrap.py") else info
+
+    spoilt = pack(tmp_path / "spoilt.tar", environment, *parts_of(python), change=spoil)
+    code, verdict, findings = verify(project, f"tar:{spoilt}:{environment}")
+    assert (code, verdict) == (3, "mismatch")
+    assert {(code, path) for code, path, _ in findings} == {("interpreter", "scripts/python")}
+
+
+def test_an_archive_of_the_environment_alone_is_never_a_match(
+    project: Project, environment: Path, tmp_path: Path
+) -> None:
+    alone = pack(tmp_path / "alone.tar", environment)
+    unknown = [("interpreter", "scripts/python", "unproven"), ("interpreter-unknown", "scripts/python", "unproven")]
+    assert verify(project, f"tar:{alone}") == (4, "unproven", unknown)
+    inside = tmp_path / "inside.tgz"
+    subprocess.run(["tar", "-czf", inside, "-C", environment, "."], check=True)
+    place = [unknown[0], unknown[1], ("place", "scripts", "unproven")]
+    assert verify(project, f"tar:{inside}") == (4, "unproven", sorted(place))
+    cases = (f"tar:{alone}", f"tar:{inside}", f"tar:{alone}:{environment}")
+    layers = [fingerprint(project, target)["layers"] for target in (*cases, str(environment))]
+    for found in layers:
+        assert isinstance(found, dict)
+        found.pop("interpreter", None)
+    assert layers == [layers[0]] * 4
+
+
+def test_an_archive_comes_by_standard_input(project: Project, environment: Path, tmp_path: Path) -> None:
+    packed = pack(tmp_path / "x.tar", environment)
+    done = subprocess.run(
+        [sys.executable, "-m", "lockproof", "fingerprint", "tar:-", "--json"],
+        cwd=project.folder, env=project.environ, input=packed.read_bytes(), capture_output=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == fingerprint(project, f"tar:{packed}")
+    ended = finish(project.start("fingerprint", "tar:-"))  # standard input is empty
+    assert (ended.code, ended.err.splitlines()[0]) == (
+        4,
+        "lockproof: tar:-: the archive can't be read whole: it is empty",
+    )
+
+
+def test_a_change_inside_an_archive_is_named(project: Project, copy: Path, environment: Path, tmp_path: Path) -> None:
+    [module] = copy.glob("lib/python3*/site-packages/plain/__init__.py")
+    module.chmod(0o644)
+    module.write_text(module.read_text() + "#")
+    os.mkfifo(module.parent / "pipe")
+
+    def as_if_there(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.name = info.name.replace(str(copy)[1:], str(environment)[1:])
+        return info
+
+    packed = tmp_path / "x.tar"
+    with tarfile.open(packed, "w") as tar:
+        tar.add(copy, filter=as_if_there)
+    code, verdict, findings = verify(project, f"tar:{packed}")
+    named = {(found, path) for found, path, level in findings if level == "mismatch"}
+    assert (code, verdict) == (3, "mismatch")
+    assert named == {
+        ("file-changed", "site/plain/__init__.py"),
+        ("record-hash", "site/plain/__init__.py"),
+        ("special-file", "site/plain/pipe"),
+    }
+
+
+def test_bytecode_in_an_archive_is_compared_with_its_source(
+    project: Project, python: dict[str, Path], environment: Path, copy: Path, tmp_path: Path
+) -> None:
+    executable = next(iter(python.values()))
+    [module] = copy.glob("lib/python3*/site-packages/plain/__init__.py")
+    subprocess.run([executable, "-m", "compileall", "-q", copy], check=True, stdout=subprocess.DEVNULL)
+
+    def image(name: str) -> Path:
+        def as_if_there(info: tarfile.TarInfo) -> tarfile.TarInfo:
+            info.name = info.name.replace(str(copy)[1:], str(environment)[1:])
+            return info
+
+        return pack(tmp_path / name, copy, *parts_of(python), change=as_if_there)
+
+    assert verify(project, f"tar:{image('honest.tar')}:{environment}") == (0, "match", [])
+    [cached] = (module.parent / "__pycache__").glob("__init__.*.pyc")
+    cached.write_bytes(cached.read_bytes().replace(b"plain says", b"EVIL! says"))
+    findings = [("bytecode-false", f"site/plain/__pycache__/{cached.name}", "mismatch")]
+    assert verify(project, f"tar:{image('poisoned.tar')}:{environment}") == (3, "mismatch", findings)
+
+
+def test_an_archive_without_one_environment_says_what_it_has(
+    project: Project, environment: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "else").write_text("")
+    packed = pack(tmp_path / "x.tar", environment, tmp_path / "else")
+    first, second = finish(project.start("fingerprint", f"tar:{packed}")).err.splitlines()
+    assert first.startswith(f"lockproof: tar:{packed}: the archive is not one environment")
+    assert second == f"  name the environment's folder as tar:FILE:/path (it has environments in {environment})"
+    ended = finish(project.start("fingerprint", f"tar:{packed}:/nowhere"))
+    assert (ended.code, ended.err.splitlines()[0]) == (
+        2,
+        f"lockproof: tar:{packed}:/nowhere: the archive has no such folder",
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- ssh
+
+
+@pytest.fixture(scope="module")
+def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ssh_server(tmp_path_factory.mktemp("server") / "sshd") as command:
+        yield command
+
+
+def test_an_environment_behind_ssh_matches(project: Project, environment: Path, ssh: str, copy: Path) -> None:
+    assert verify(project, f"ssh:box:{environment}", LOCKPROOF_SSH=ssh) == (0, "match", [])
+    link = copy.parent / "it's a link"
+    link.symlink_to(environment)
+    assert verify(project, f"ssh:box:{link}", LOCKPROOF_SSH=ssh) == (0, "match", [])
+    [module] = copy.glob("lib/python3*/site-packages/plain/__init__.py")
+    module.chmod(0o644)
+    module.write_text("")
+    code, verdict, findings = verify(project, f"ssh:box:{copy}", LOCKPROOF_SSH=ssh)
+    assert (code, verdict) == (3, "mismatch")
+    assert ("file-changed", "site/plain/__init__.py", "mismatch") in findings
+
+
+def test_a_path_is_no_command(project: Project, ssh: str, tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    for path in (f"/x; touch {trap}", f"/$(touch {trap})", f"/'; touch {trap}; '", f"/`touch {trap}`\ntouch {trap}"):
+        ended = finish(project.start("fingerprint", f"ssh:box:{path}", env={"LOCKPROOF_SSH": ssh}))
+        assert ended.code == 4
+        assert "the folder can't be entered" in ended.err
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "command", "code", "says"),
+    [
+        ("ssh:box:/usr/share", "{ssh}", 2, "ssh:box:/usr/share: this environment can't be read"),
+        ("ssh:nobody@box:/usr", "{ssh} -o IdentityFile=none", 4, "the host can't be reached"),
+        ("ssh:box:/usr", "{ssh} -p 1", 4, "ssh:box:/usr: the host can't be reached: ssh: connect to host"),
+        ("ssh:box:/usr", "no-such-ssh", 4, "ssh:box:/usr: no-such-ssh can't be run"),
+        ("ssh:box:/usr", "'", 2, 'LOCKPROOF_SSH="\'" is no command line'),
+        ("ssh:box:/usr", "echo", 4, "ssh:box:/usr: the host's shell can't be understood"),
+    ],
+)
+def test_what_goes_wrong_is_told(project: Project, ssh: str, target: str, command: str, code: int, says: str) -> None:
+    ended = finish(project.start("fingerprint", target, env={"LOCKPROOF_SSH": command.format(ssh=ssh)}))
+    assert (ended.code, "Traceback" in ended.err) == (code, False)
+    assert says in ended.err
+
+
+def test_a_host_without_tar_reports_itself_and_is_never_a_match(
+    project: Project, environment: Path, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "echo"):
+        (tools / name).symlink_to(shutil.which(name) or pytest.skip(f"{name} isn't there"))
+    with ssh_server(tmp_path / "sshd", path=str(tools)) as ssh:
+        target = f"ssh:box:{environment}"
+        ended = finish(project.start("fingerprint", target, env={"LOCKPROOF_SSH": ssh}))
+        if "/usr" in ended.err or ended.code == 0:  # the system's own Python was found at its fixed place
+            code, verdict, findings = verify(project, target, LOCKPROOF_SSH=ssh)
+            assert (code, verdict) == (4, "unproven")
+            assert ("self-reported", "", "unproven") in findings
+        (tools / "python3").symlink_to(sys.executable)
+        code, verdict, findings = verify(project, target, LOCKPROOF_SSH=ssh)
+        assert (code, verdict) == (4, "unproven"), findings
+        assert [finding for finding in findings if finding[2] == "mismatch"] == []
+        assert ("self-reported", "", "unproven") in findings
+        assert fingerprint(project, target, LOCKPROOF_SSH=ssh)["about"] == {"read-by": "self"}
+
+
+# ----------------------------------------------------------------------------------------------------- the reader
+
+
+def test_the_reader_says_the_same_under_every_python(all_pythons: dict[str, Path], copy: Path, tmp_path: Path) -> None:
+    site = next(copy.glob("lib/python3*/site-packages"))
+    for name in (b"\xff", b"a\nb", "ünï".encode()):
+        Path(os.fsdecode(os.fsencode(site) + b"/" + name)).write_bytes(name)
+    os.mkfifo(site / "pipe")
+    (site / "loop").symlink_to(".")
+    said = {
+        subprocess.run(
+            [python, "-I", "-S", "-", copy], input=READER.read_bytes(), capture_output=True, check=True,
+            env={"LC_ALL": locale},
+        ).stdout
+        for python in all_pythons.values()
+        for locale in ("C", "C.UTF-8")
+    }  # fmt: skip
+    assert len({json.dumps(json.loads(text), sort_keys=True) for text in said}) == 1
