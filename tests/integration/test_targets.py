@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lockproof
+from lockproof.environments.installers import find_tool
+from lockproof.errors import UnavailableError
 from support.projects import Project, finish, make_project
 from support.reports import is_right
 from support.sshd import ssh_server
@@ -110,7 +112,7 @@ def test_an_environment_and_its_interpreter_in_one_archive_match(
     spoilt = pack(tmp_path / "spoilt.tar", environment, *parts_of(python), change=spoil)
     code, verdict, findings = verify(project, f"tar:{spoilt}:{environment}")
     assert (code, verdict) == (3, "mismatch")
-    assert {(code, path) for code, path, _ in findings} == {("interpreter", "scripts/python")}
+    assert {(found, path) for found, path, _ in findings} == {("interpreter", "scripts/python")}
 
 
 def test_an_archive_of_the_environment_alone_is_never_a_match(
@@ -202,6 +204,65 @@ def test_an_archive_without_one_environment_says_what_it_has(
         2,
         f"lockproof: tar:{packed}:/nowhere: the archive has no such folder",
     )
+
+
+# -------------------------------------------------------------------------------------------------------- prefixes
+
+
+@pytest.fixture(scope="module")
+def prefix(project: Project, python: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the interpreter's prefix, as a container has its Python, with the lock's wheels installed by pip."""
+    try:
+        pip = find_tool("pip")
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    copy = tmp_path_factory.mktemp("prefix") / "usr local"
+    skipped = shutil.ignore_patterns("site-packages", "__pycache__", "*.a", "pip3*", "pip")
+    shutil.copytree(prefix_of(python), copy, symlinks=True, ignore=skipped)
+    locked = [path for path in project.wheels if "native" not in path.name or python_tag(python) in path.name]
+    subprocess.run(
+        [*pip.command, "--python", copy / "bin/python3", "install", "--no-deps", "--no-index", "--no-compile", "-q",
+         "--no-warn-script-location", "--root-user-action", "ignore", *locked],
+        check=True, env={"PATH": os.defpath, "HOME": str(copy.parent)},
+    )  # fmt: skip
+    return copy
+
+
+def python_tag(python: Mapping[str, Path]) -> str:
+    return "cp" + "".join(next(iter(python)).split(".")[:2])
+
+
+def test_wheels_installed_into_a_python_s_own_prefix_match(project: Project, prefix: Path, tmp_path: Path) -> None:
+    document = json.loads(finish(project.start("verify", str(prefix), "--cell", "*", "--json")).out)
+    assert document["verdict"] == "match", document["findings"]
+    assert [row for row in document["findings"] if row["code"] not in ("origin", "programs")] == []
+    packed = tmp_path / "x.tar"
+    with tarfile.open(packed, "w") as tar:
+        tar.add(prefix)
+    assert verify(project, f"tar:{packed}") == (0, "match", [])
+    assert verify(project, f"tar:{packed}:{prefix}") == (0, "match", [])
+
+
+def test_a_development_environment_and_a_prefix_are_compared(
+    project: Project, environment: Path, prefix: Path, tmp_path: Path
+) -> None:
+    document = json.loads(finish(project.start("compare", str(environment), str(prefix), "--json")).out)
+    assert document["relation"] == "identical", document
+    copy = Path(shutil.copytree(prefix, tmp_path / "other" / "usr local", symlinks=True))
+    for tool in (copy / "bin").iterdir():  # a copy elsewhere: its scripts name the place they were made for
+        text = tool.read_bytes()
+        if text.startswith(b"#!"):
+            tool.write_bytes(text.replace(os.fsencode(prefix), os.fsencode(copy)))
+    [library] = (path for path in (copy / "lib").glob("python3*") if path.is_dir())
+    (library / "textwrap.py").write_text("changed = True\n")
+    document = json.loads(finish(project.start("compare", str(environment), str(copy), "--json")).out)
+    assert document["relation"] == "same files", document
+    assert {row["fact"] for row in document["comparisons"][0]["interpreter"]} >= {"stdlib"}
+    module = library / "site-packages/plain/__init__.py"
+    module.write_text(module.read_text() + "#")
+    document = json.loads(finish(project.start("compare", str(environment), str(copy), "--json")).out)
+    assert document["relation"] == "drift"
+    assert [row["path"] for row in document["comparisons"][0]["files"]] == ["site/plain/__init__.py"]
 
 
 # ------------------------------------------------------------------------------------------------------------- ssh

@@ -59,7 +59,7 @@ def wants_text(path: str) -> bool:
         return folder.endswith(("/sitecustomize", "/usercustomize")) and name.startswith("__init__.")
     if name in BUILD_TEXTS or name.startswith("_sysconfigdata"):
         return True
-    return folder == "bin" or folder == "Scripts" or path == "pyvenv.cfg"
+    return folder in ("bin", "Scripts", "local/bin") or path == "pyvenv.cfg"
 
 
 def signature(status: os.stat_result) -> Signature:
