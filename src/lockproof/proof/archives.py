@@ -115,7 +115,9 @@ def inspect_archive(
         interpreter=identity,
         interpreter_layer=interpreter_digest(identity) if identity else None,
     )
-    fingerprint = replace(fingerprint, findings=tuple(sorted((*fingerprint.findings, *findings))))
+    rows = carried.rows if carried else {}
+    findings += fingerprint.findings
+    fingerprint = replace(fingerprint, findings=tuple(sorted(findings)), interpreter_files=rows)
     return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
 
 

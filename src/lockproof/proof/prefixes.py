@@ -79,9 +79,11 @@ def inspect_prefix(
         found = {path: answers[place] for (path, _), (place, _) in zip(pairs, real, strict=True)}
         return {path: finding and finding._replace(path=path) for path, finding in found.items()}
 
-    return inspect_as_prefix(
+    found = inspect_as_prefix(
         tree, outside, recognise=lambda carried: recognise(carried, tree.real_root), check=check, declared=declared
     )
+    interpreter = found.interpreter  # of this machine, as the prefix is
+    return replace(found, fingerprint=interpreter.told_by(found.fingerprint)) if interpreter else found
 
 
 def inspect_as_prefix(
@@ -112,7 +114,9 @@ def inspect_as_prefix(
         interpreter_layer=interpreter_digest(identity) if identity else None,
     )
     findings += _other_pythons(holder, links, carried)
-    fingerprint = replace(fingerprint, findings=tuple(sorted((*fingerprint.findings, *findings))))
+    findings += fingerprint.findings
+    rows = carried.rows if carried else {}
+    fingerprint = replace(fingerprint, findings=tuple(sorted(findings)), interpreter_files=rows)
     return Inspection(fingerprint=fingerprint, tree=shaped, interpreter=interpreter)
 
 

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockproof.digests import digest_of_lines, sha256_hex
+from lockproof.digests import sha256_hex
+from lockproof.pythons.buildrows import EXTENSIONS, STDLIB, part_digest, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,20 +23,22 @@ _NOT_THE_STDLIB = frozenset(("site-packages", "dist-packages", "lib-dynload"))
 _PREFIX_LINE = re.compile(rb"^\s*\{?\s*'prefix': '([^'\n]+)',", re.MULTILINE)
 _PATCHLEVEL = re.compile(rb'^#define PY_VERSION\s+"([\w.+]+)"', re.MULTILINE)
 # The parts of a build that decide what code runs, as an Interpreter's `files` has them.
-PARTS = ("executable", "libpython", "lib-dynload", "stdlib")
+PARTS = ("executable", "libpython", EXTENSIONS, STDLIB)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Carried:
     """A build's files: `prefix` is its folder, `series` such as "3.12" or "3.13t", `files` the digests of its PARTS.
 
-    `version` is exact where a header says it, else empty. Paths are those of whatever holds it.
+    `version` is exact where a header says it, else empty; `rows` are the files behind the last two digests (see
+    `buildrows`). Paths are those of whatever holds it.
     """
 
     prefix: str
     series: str
     version: str
     files: Mapping[str, str]
+    rows: Mapping[str, str]
 
     @property
     def identity(self) -> dict[str, str]:
@@ -94,6 +97,7 @@ def carried_build(held: Holder, executable: str) -> Carried | None:
         stdlib[f"../{archive[4:]}"] = held.files[f"{start}{archive}"]
     if "" in stdlib.values() or "" in dynload.values():
         return None
+    rows = {EXTENSIONS: rows_of(EXTENSIONS, dynload.items()), STDLIB: rows_of(STDLIB, stdlib.items())}
     return Carried(
         prefix=prefix,
         series=match[1],
@@ -101,14 +105,11 @@ def carried_build(held: Holder, executable: str) -> Carried | None:
         files={
             "executable": f"sha256:{digest}",
             "libpython": _libpython(held, f"{start}lib/", match[1]),
-            "lib-dynload": digest_of_lines("lockproof lib-dynload 1", _lines(dynload)) if dynload else "none",
-            "stdlib": digest_of_lines("lockproof stdlib 1", _lines(stdlib)),
+            EXTENSIONS: part_digest(EXTENSIONS, rows[EXTENSIONS]) if dynload else "none",
+            STDLIB: part_digest(STDLIB, rows[STDLIB]),
         },
+        rows={**rows[EXTENSIONS], **rows[STDLIB]},
     )
-
-
-def _lines(digests: Mapping[str, str]) -> list[bytes]:
-    return sorted(f"{path}\0{sha256}".encode("utf-8", "surrogateescape") for path, sha256 in digests.items())
 
 
 def _importable(held: Holder, folder: str, skipped: frozenset[str]) -> Iterator[tuple[str, str]]:
