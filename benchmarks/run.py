@@ -1,6 +1,6 @@
 """Run lockproof and its peers side by side on one workload and print the ratios.
 
-    python benchmarks/run.py [--rounds N] [--only filled empty start read] [--write docs/explanation/speed.md] [--json F]
+    python benchmarks/run.py [--rounds N] [--only filled empty start read] [--ssh HOST] [--write FILE] [--json FILE]
 
 It needs Python 3.11 or later, the four CPythons, and a package index for its first run. See README.md beside it.
 """

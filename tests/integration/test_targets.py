@@ -353,3 +353,28 @@ def test_the_reader_says_the_same_under_every_python(all_pythons: dict[str, Path
         for locale in ("C", "C.UTF-8")
     }  # fmt: skip
     assert len({json.dumps(json.loads(text), sort_keys=True) for text in said}) == 1
+
+
+def test_the_reader_of_archives_says_the_same_under_every_python(
+    all_pythons: dict[str, Path], environment: Path, tmp_path: Path
+) -> None:
+    """Sent as one file: the reader, and behind it what reads tar streams."""
+    packed = tmp_path / "x.tgz"
+    subprocess.run(["tar", "-czf", packed, "-C", environment, "."], check=True)
+    reader, tarreader = READER.read_text(), READER.with_name("tarreader.py").read_text()
+    [imported] = [line for line in tarreader.splitlines() if line.startswith("from lockproof")]
+    last = "a = Archive(); a.take(sys.stdin.buffer); json.dump(as_json(a.tree('', sys.argv[1])), sys.stdout)"
+    program = "\n".join([reader.partition("\nif __name__")[0], tarreader.replace(imported, ""), last])
+    said = {
+        subprocess.run(
+            [python, "-I", "-S", "-c", program, environment], input=packed.read_bytes(), capture_output=True, check=True
+        ).stdout
+        for python in all_pythons.values()
+    }
+    assert len(said) == 1
+    [text] = said
+    on_disk = subprocess.run([sys.executable, "-I", "-S", READER, environment], capture_output=True, check=True).stdout
+    trees = [json.loads(text), json.loads(on_disk)]
+    assert [tree["files"] for tree in trees] == [trees[0]["files"]] * 2
+    assert [tree["texts"] for tree in trees] == [trees[0]["texts"]] * 2
+    assert [tree["links"] for tree in trees] == [trees[0]["links"]] * 2

@@ -184,6 +184,12 @@ def test_a_prefix_without_a_whole_python_stays_unproven(tmp_path: Path) -> None:
     assert ("interpreter", "scripts/python", "unproven") in told(found)
 
 
+def test_a_python_s_word_on_itself_is_no_proof(tmp_path: Path) -> None:
+    python(tmp_path)
+    found = inspect_prefix(tmp_path, recognise=lambda _carried, _outside: None, running=str(tmp_path)).fingerprint
+    assert told(found) == [OTHERS, ("self-reported", "", "unproven")]
+
+
 def test_what_a_record_claims_is_not_reached_through_links(tmp_path: Path) -> None:
     root = tmp_path / "root"
     python(root)

@@ -11,6 +11,7 @@ import os
 import posixpath
 import re
 import stat
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -54,12 +55,17 @@ class PrefixTree(Tree):
 
 
 def inspect_prefix(
-    folder: Path, *, recognise: Callable[[Carried, str], Interpreter | None], declared: str = ""
+    folder: Path,
+    *,
+    recognise: Callable[[Carried, str], Interpreter | None],
+    declared: str = "",
+    running: str = sys.base_prefix,
 ) -> Inspection:
     """Read the prefix in `folder`, and say what the fingerprint of its environment is.
 
     `recognise` gives the interpreter of this machine, outside the folder that it is told, whose files are those of a
-    build. Raises UsageError for a folder without a Python, UnavailableError for one that can't be read whole.
+    build. `running` is the prefix of the Python that does the reading. Raises UsageError for a folder without a Python,
+    UnavailableError for one that can't be read whole.
     """
     try:
         tree = read_tree(str(folder.absolute()), wanted=_READ.fullmatch)
@@ -82,8 +88,14 @@ def inspect_prefix(
     found = inspect_as_prefix(
         tree, outside, recognise=lambda carried: recognise(carried, tree.real_root), check=check, declared=declared
     )
-    interpreter = found.interpreter  # of this machine, as the prefix is
-    return replace(found, fingerprint=interpreter.told_by(found.fingerprint)) if interpreter else found
+    fingerprint = found.fingerprint
+    if found.interpreter:  # of this machine, as the prefix is
+        fingerprint = found.interpreter.told_by(fingerprint)
+    if f"{os.path.realpath(running)}/".startswith(f"{tree.real_root}/"):
+        text = "lockproof runs on the Python of this prefix, which so speaks of itself"
+        finding = Finding("self-reported", "", text, "unproven")
+        fingerprint = replace(fingerprint, findings=tuple(sorted((*fingerprint.findings, finding))))
+    return replace(found, fingerprint=fingerprint)
 
 
 def inspect_as_prefix(
