@@ -62,6 +62,11 @@ def wants_text(path: str) -> bool:
     return folder in ("bin", "Scripts", "local/bin") or path == "pyvenv.cfg"
 
 
+def now() -> int:
+    """The present in ns since the epoch."""
+    return time.time_ns() if hasattr(time, "time_ns") else int(time.time() * 1e9)  # Python 3.6 has not the first
+
+
 def signature(status: os.stat_result) -> Signature:
     """What must not change for a file to count as unread since: size, mtime_ns, ctime_ns."""
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -194,7 +199,7 @@ def read_tree(
     """
     if previous is not None and previous.still_holds({} if known is None else known):
         return previous
-    tree, started = Tree(root), time.time_ns()
+    tree, started = Tree(root), now()
     known = {} if known is None else known
     earlier: Dict[str, bytes] = {} if previous is None else previous.texts
     unread: List[Unread] = []
