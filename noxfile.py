@@ -119,3 +119,9 @@ def benchmark(session: nox.Session) -> None:
 def conformance(session: nox.Session) -> None:
     """What poetry, pdm, pipenv, uv and pip-tools install of a lock against what is predicted: `-- --help`."""
     run(session, "conformance/run.py", *session.posargs)
+
+
+@nox.session
+def tampers(session: nox.Session) -> None:
+    """What lockproof and other tools notice of tampering with an environment: `-- --help`."""
+    run(session, "tampers/run.py", *session.posargs)

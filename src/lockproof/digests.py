@@ -27,8 +27,12 @@ def sha256_hex(data: bytes) -> str:
 
 def digest_of_lines(title: str, lines: Iterable[bytes]) -> str:
     """`sha256:…` over a title line and the given lines, each closed by LF; the caller has put them in order."""
-    body = b"".join([title.encode(), b"\n", *(line + b"\n" for line in lines)])
-    return f"sha256:{sha256_hex(body)}"
+    return f"sha256:{sha256_hex(text_of_lines(title, lines))}"
+
+
+def text_of_lines(title: str, lines: Iterable[bytes]) -> bytes:
+    """What `digest_of_lines` is the digest of."""
+    return b"".join([title.encode(), b"\n", *(line + b"\n" for line in lines)])
 
 
 def record_hash(hex_digest: str) -> str:

@@ -123,6 +123,20 @@ def test_tampering_is_found_and_named(subject: Project, made: Ran, kind: str) ->
     assert any(line.startswith(path) and distribution in line for line in told), told
 
 
+def test_what_changed_in_a_text_file_is_shown_by_the_locked_wheel(subject: Project, made: Ran) -> None:
+    target = of(subject, made)
+    before = target.module.read_text().splitlines()
+    append(target.module, "evil = 1\n")
+    command = ("verify", str(target.folder), "--cell", cell_id(made))
+    shown = subject(*command)
+    start = shown.out.splitlines().index("  --- site/plain/__init__.py")
+    told = shown.out.splitlines()[start:]
+    assert (shown.code, told[1], told[-1]) == (3, "  +++ site/plain/__init__.py", "  +evil = 1")
+    assert [line[3:] for line in told[3:-1]] == before[-3:]
+    plain = subject(*command, "--no-diff")
+    assert (plain.code, plain.out.splitlines()) == (3, shown.out.splitlines()[:start])
+
+
 def test_what_is_untouched_matches_in_words_and_as_json(subject: Project, made: Ran) -> None:
     folder = of(subject, made).folder
     ended = subject("verify", str(folder), "--cell", cell_id(made))

@@ -18,6 +18,7 @@ from lockproof.proof.fingerprint import (
     artifacts_digest,
     files_digest,
     files_digests,
+    files_text,
     from_json,
     interpreter_digest,
     owned_roots,
@@ -25,6 +26,7 @@ from lockproof.proof.fingerprint import (
     startup_digest,
     to_json,
 )
+from lockproof.proof.manifests import address, environment_of, parse_manifest, parse_member, to_parts
 
 # Everything that a file's name may hold: any character but NUL and `/`, and bytes that are no UTF-8.
 _ODD_SIGNS = st.sampled_from("\n\r ,\"'\x1b\udc80\udcffé\u0130\U0001f40d.ab01")
@@ -243,3 +245,29 @@ def test_any_other_document_is_refused_without_a_traceback(fingerprint: Fingerpr
 def test_no_text_is_taken_for_a_fingerprint(text: str) -> None:
     with pytest.raises(UsageError):
         from_json(text, "saved.json")
+
+
+@given(fingerprints())
+def test_a_fingerprint_in_parts_is_put_together_as_it_was(fingerprint: Fingerprint) -> None:
+    parts = to_parts(fingerprint)
+    assert all(address(content) == digest for digest, content in parts.shared.items())
+    member = parse_member(parts.member, "member")
+    text = parts.shared[member.environment]
+    found = environment_of(text, "environment", lambda digest: parse_manifest(parts.shared[digest]))
+    assert replace(found, findings=member.findings, about=member.about) == fingerprint
+    assert (found.digest, member.digest) == (fingerprint.digest, fingerprint.digest)
+
+
+@given(TREES)
+def test_a_manifest_is_read_back_and_has_the_digest_of_its_files(tree: dict[str, FileFact]) -> None:
+    text = files_text(tree)
+    assert (parse_manifest(text), address(text)) == (tree, files_digest(tree))
+
+
+@given(st.binary(max_size=40) | st.binary(max_size=20).map(lambda rest: b"lockproof files 1\n" + rest))
+def test_any_other_bytes_are_no_manifest_or_say_what_they_say(text: bytes) -> None:
+    try:
+        files = parse_manifest(text)
+    except ValueError:
+        return
+    assert len(files) <= text.count(b"\n")

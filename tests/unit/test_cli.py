@@ -87,14 +87,18 @@ def test_the_defaults() -> None:
     assert parsed("run") == RUN
     assert parsed("list") == {**DEFAULTS, "command": "list", "cells": [], "json": False}
     assert parsed("predict", "3.*") == {**DEFAULTS, "command": "predict", "cells": ["3.*"], "json": False}
-    assert parsed("fingerprint", "env") == {**DEFAULTS, "command": "fingerprint", "target": "env", "json": False}
-    assert parsed("compare", "a", "b") == {**DEFAULTS, "command": "compare", "targets": ["a", "b"], "json": False}
+    assert parsed("fingerprint", "env") == {
+        **DEFAULTS, "command": "fingerprint", "target": "env", "json": False, "bundle": None, "name": None,
+    }  # fmt: skip
+    assert parsed("compare", "a", "b") == {
+        **DEFAULTS, "command": "compare", "targets": ["a", "b"], "json": False, "no_diff": False,
+    }  # fmt: skip
     assert parsed("attest", "3.*") == {
         **DEFAULTS, "command": "attest", "what": ["3.*"], "cell": None, "key": None, "output": None,
     }  # fmt: skip
     assert parsed("verify", "env", "--cell", "x") == {
         **DEFAULTS, "command": "verify", "target": "env", "cell": "x", "expect": None, "json": False,
-        "attestation": None, "key": None, "policy": None,
+        "attestation": None, "key": None, "policy": None, "no_diff": False,
     }  # fmt: skip
 
 

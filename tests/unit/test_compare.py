@@ -9,12 +9,12 @@ import pytest
 from lockproof.proof.compare import (
     FileDifference,
     attributed,
-    compare,
     differing_layers,
     file_differences,
     prove,
 )
 from lockproof.proof.fingerprint import EDITABLE, LAYERS, FileFact, Finding, Fingerprint, describe
+from lockproof.proof.relations import compare
 from support.outcomes import MATCH, fingerprint
 
 CORE = "site/demo/core.py"

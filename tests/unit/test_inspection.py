@@ -581,6 +581,14 @@ CASES = {
         layer="files",
         findings=[("unowned", "data/lib64")],
     ),
+    "a RECORD that lists folders of bytecode, as virtualenv's seeds have it": Case(
+        tamper=lambda made: append(record_of(made), b"demo/__pycache__,,\n"),
+        verdict="match",
+        findings=[],
+    ),
+    "a RECORD that lists a folder that isn't there": Case(
+        tamper=lambda made: append(record_of(made), b"demo/cache,,\n"), findings=[("record-ghost", "site/demo/cache")]
+    ),
     # ---- bytecode
     "honest bytecode by time": Case(
         tamper=honest(py_compile.PycInvalidationMode.TIMESTAMP), verdict="match", findings=[]

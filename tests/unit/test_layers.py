@@ -24,8 +24,9 @@ PURE = [
     "locks.pipenv", "locks.uvlock", "locks.uvexport", "locks.plan", "build.buildsystem", "proof.fingerprint",
     "wheels.startup", "wheels.launchers", "wheels.manifest", "wheels.entryfiles", "proof.prediction", "proof.closure",
     "proof.readtree", "proof.ownership", "proof.seeds", "proof.observation", "freeze.recovery", "freeze.frozen",
-    "build.keptbuilds", "proof.pythonfacts", "proof.compare", "proof.policy", "running.outcomes", "relocking.relock",
-    "attestation.__init__", "attestation.envelope", "attestation.statement", "attestation.holding",
+    "build.keptbuilds", "proof.pythonfacts", "proof.compare", "proof.policy", "proof.relations", "proof.groups",
+    "proof.manifests", "running.outcomes", "relocking.relock", "attestation.__init__", "attestation.envelope",
+    "attestation.statement", "attestation.holding",
 ]  # fmt: skip
 EDGES = [
     "proof.reader", "proof.tarreader", "proof.reported", "indexes.urls", "pythons.knownfiles", "build.projecttree",
@@ -39,10 +40,11 @@ EDGES = [
     "running.preparation", "proof.dependencies", "build.keptfile", "build.building", "build.projectwheels",
     "build.package", "running.provers", "freeze.freezing", "running.cellcommands", "running.cellrun", "running.runner",
     "project", "relocking.lockexports", "relocking.resolvers", "relocking.piptools", "relocking.lockinputs",
-    "proof.targets", "reporters.__init__", "reporters.text", "reporters.progress", "reporters.live",
-    "reporters.choice", "reporters.junit", "reporters.html", "reporters.frozen", "reporters.relocked",
-    "relocking.locking", "relocking.exporting", "relocking.lockoptions", "commands.output", "commands.run",
-    "commands.locks", "commands.looks", "attestation.keys", "commands.attest", "commands.__init__", "cli", "__main__",
+    "proof.bundle", "proof.contents", "proof.targets", "reporters.__init__", "reporters.text", "reporters.comparisons",
+    "reporters.diffs", "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
+    "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
+    "commands.output", "commands.run", "commands.locks", "commands.comparing", "commands.looks", "attestation.keys",
+    "commands.attest", "commands.__init__", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockproof.proof.compare import compare, prove
+from lockproof.proof.compare import prove
 from lockproof.proof.fingerprint import Finding, interpreter_digest, platform_digest
 from lockproof.proof.pythonfacts import fact_differences, interpreter_findings, platform_findings
+from lockproof.proof.relations import compare
 from lockproof.pythons.buildrows import part_digest
 from support.outcomes import fingerprint
 

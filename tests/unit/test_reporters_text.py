@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockproof.proof.compare import Tolerance, compare, prove
+from lockproof.proof.compare import Tolerance, prove
 from lockproof.proof.fingerprint import FileFact, Finding
+from lockproof.proof.relations import compare
+from lockproof.reporters.comparisons import comparison_text
 from lockproof.reporters.text import (
-    comparison_text,
     fingerprint_text,
     listing_text,
     predictions_text,

@@ -92,7 +92,7 @@ def test_pyvenv_cfg_as_site_reads_it() -> None:
         ({}, ["include-system-site-packages\0false"]),
         ({"include-system-site-packages": "True"}, ["include-system-site-packages\0true"]),
         (
-            {"home": "/x", "version": "3.11.7", "prompt": "p", "uv": "1", "virtualenv": "21"},
+            {"home": "/x", "version": "3.11.7", "prompt": "p", "uv": "1", "relocatable": "true", "seed": "true"},
             ["include-system-site-packages\0false"],
         ),
         ({"future": "yes"}, ["include-system-site-packages\0false", "future\0yes"]),

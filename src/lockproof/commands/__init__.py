@@ -29,6 +29,10 @@ def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
         from lockproof.commands.attest import attest, verify_attestation
 
         return (attest if options.command == "attest" else verify_attestation)(options, project)
+    if options.command == "compare":
+        from lockproof.commands.comparing import compare
+
+        return compare(options, project)
     from lockproof.commands import looks
 
     return looks.COMMANDS[options.command](options, project)

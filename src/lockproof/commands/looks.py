@@ -1,4 +1,4 @@
-"""The commands that only look: list, predict, fingerprint, verify, compare."""
+"""The commands that only look: list, predict, fingerprint, verify."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from lockproof.cells.policykeys import STRICT
+from lockproof.commands.comparing import add_to_bundle, contents_of
 from lockproof.commands.output import print_json, progress
 from lockproof.errors import LockproofError, UsageError
 from lockproof.proof.fingerprint import finding_to_json, to_json
 from lockproof.proof.targets import read_target
 from lockproof.reporters.text import (
-    comparison_text,
     fingerprint_text,
     listing_text,
     predictions_text,
@@ -20,15 +20,14 @@ from lockproof.reporters.text import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from lockproof.cells.matrix import Cell
     from lockproof.cells.policykeys import Policy
     from lockproof.project import Project
-    from lockproof.proof.compare import Comparison, Proof
+    from lockproof.proof.compare import Proof
 
 VERDICT_EXIT = {"match": 0, "mismatch": 3, "unproven": 4}
-_RELATION_EXIT = {"identical": 0, "same files": 0, "same lock": 0, "drift": 3, "unproven": 4}
 
 
 def list_cells(options: argparse.Namespace, project: Project) -> int:
@@ -90,7 +89,9 @@ def predict(options: argparse.Namespace, project: Project) -> int:
 def fingerprint(options: argparse.Namespace, project: Project) -> int:
     """`lockproof fingerprint`."""
     found = read_target(options.target, project)
-    if options.json:
+    if options.bundle:
+        add_to_bundle(options, project, found)
+    elif options.json:
         print_json(to_json(found))
     else:
         sys.stdout.write(fingerprint_text(options.target, found))
@@ -100,7 +101,9 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
 def verify(options: argparse.Namespace, project: Project) -> int:
     """`lockproof verify`."""
     from lockproof.proof.compare import prove
+    from lockproof.proof.contents import wheel_contents
     from lockproof.proof.policy import apply
+    from lockproof.reporters.diffs import proof_diffs
     from lockproof.running.preparation import with_project
 
     if options.cell and options.expect and options.cell == project.environ.get("LOCKPROOF_CELL"):
@@ -123,6 +126,9 @@ def verify(options: argparse.Namespace, project: Project) -> int:
         print_json(proof_to_json(proof, options.target, against))
     else:
         sys.stdout.write(proof_text(options.target, against, proof, verbose=options.verbose))
+        if not options.no_diff:
+            expected_contents = wheel_contents(job.entries) if job else contents_of(options.expect, project)
+            sys.stdout.write(proof_diffs(proof, expected_contents, contents_of(options.target, project)))
     return VERDICT_EXIT[proof.verdict]
 
 
@@ -159,55 +165,9 @@ def proof_to_json(proof: Proof, target: str, against: str) -> dict[str, object]:
     }
 
 
-def compare(options: argparse.Namespace, project: Project) -> int:
-    """`lockproof compare`: the first target against each of the others."""
-    from lockproof.proof.compare import compare as compare_two
-
-    if len(options.targets) < 2:
-        raise UsageError("compare needs two targets or more", remedy="name a second folder or saved fingerprint")
-    first, *others = [(named, read_target(named, project)) for named in options.targets]
-    comparisons = [(named, compare_two(first[1], other)) for named, other in others]
-    if options.json:
-        rows = [_comparison_to_json(first[0], named, comparison) for named, comparison in comparisons]
-        worst = _weakest([comparison for _, comparison in comparisons])
-        print_json({"schema": "lockproof/comparison/v1", "relation": worst, "comparisons": rows})
-    else:
-        for named, comparison in comparisons:
-            sys.stdout.write(comparison_text(first[0], named, comparison, verbose=options.verbose))
-    codes = [_RELATION_EXIT[comparison.relation] for _, comparison in comparisons]
-    return next((code for code in (3, 4) if code in codes), 0)
-
-
-def _weakest(comparisons: Sequence[Comparison]) -> str:
-    order = ("drift", "unproven", "same lock", "same files", "identical")
-    relations = {comparison.relation for comparison in comparisons}
-    return next(relation for relation in order if relation in relations)
-
-
-def _comparison_to_json(left: str, right: str, comparison: Comparison) -> dict[str, object]:
-    return {
-        "left": left,
-        "right": right,
-        "relation": comparison.relation,
-        "why": comparison.why,
-        "layers": list(comparison.layers),
-        "only_left": list(comparison.only_left),
-        "only_right": list(comparison.only_right),
-        "files": [
-            {"path": d.path, "distribution": d.owner or None, "left": d.left and list(d.left),
-             "right": d.right and list(d.right)}
-            for d in comparison.files
-        ],
-        "interpreter": [{"fact": f, "left": left, "right": right} for f, left, right in comparison.interpreter],
-        "startup": [{"side": side, "line": line.split("\0")} for side, line in comparison.startup],
-        "findings": [{"side": side, **finding_to_json(finding)} for side, finding in comparison.findings],
-    }  # fmt: skip
-
-
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, Project], int]] = {
     "list": list_cells,
     "predict": predict,
     "fingerprint": fingerprint,
     "verify": verify,
-    "compare": compare,
 }

@@ -1,4 +1,4 @@
-"""Two fingerprints held against each other: a prediction and what is there (`prove`), or two targets (`compare`)."""
+"""A prediction and what is there, held against each other: match, mismatch or unproven, and by what."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from lockproof.proof.fingerprint import (
     artifacts_digest,
     describe,
 )
-from lockproof.proof.pythonfacts import interpreter_differences, interpreter_findings, platform_findings
+from lockproof.proof.pythonfacts import interpreter_findings, platform_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 
 TOLD = frozenset((REQUIRES, EDITABLE, "project-untracked", "project-replaces"))
@@ -64,21 +64,6 @@ class Proof:
         differ = [layer for layer in differing_layers(self.predicted, self.observed) if layer not in self.excused]
         both = self.predicted.layers.keys() & self.observed.layers.keys()
         return next((layer for layer in differ if layer in both), next(iter(differ), ""))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
-    """How two environments differ. `relation`: identical, same files, same lock, drift or unproven; `why` in words."""
-
-    relation: str
-    why: str
-    layers: tuple[str, ...]
-    only_left: tuple[str, ...]
-    only_right: tuple[str, ...]
-    files: tuple[FileDifference, ...]
-    interpreter: tuple[tuple[str, str, str], ...]  # fact, left, right
-    startup: tuple[tuple[str, str], ...]  # "<" or ">", line
-    findings: tuple[tuple[str, Finding], ...]  # "<" or ">", finding that only that side has
 
 
 def differing_layers(left: Fingerprint, right: Fingerprint) -> tuple[str, ...]:
@@ -237,112 +222,3 @@ def _startup_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Fin
             if kind != "sha256" or path not in told:
                 findings.append(Finding("startup", path, f"{words} ({kind}): {text}"))
     return findings
-
-
-def compare(left: Fingerprint, right: Fingerprint) -> Comparison:
-    """How two environments differ, and what it means (see `Comparison`)."""
-    layers = tuple(layer for layer in differing_layers(left, right) if layer in left.layers and layer in right.layers)
-    files = file_differences(left, right)
-    findings = _one_sided(left.findings, right.findings)
-    relation, why = _relation(left, right, layers, files, findings)
-    pins = [{f"{dist.name}=={dist.version}" for dist in side.distributions} for side in (left, right)]
-    startup = [set(side.startup) for side in (left, right)]
-    return Comparison(
-        relation=relation,
-        why=why,
-        layers=layers,
-        only_left=tuple(sorted(pins[0] - pins[1])),
-        only_right=tuple(sorted(pins[1] - pins[0])),
-        files=files,
-        interpreter=tuple(interpreter_differences(left, right)),
-        startup=tuple(
-            [("<", line) for line in sorted(startup[0] - startup[1])]
-            + [(">", line) for line in sorted(startup[1] - startup[0])]
-        ),
-        findings=findings,
-    )
-
-
-def _one_sided(left: Sequence[Finding], right: Sequence[Finding]) -> tuple[tuple[str, Finding], ...]:
-    """The findings, notes aside, that only one side has."""
-    sides = [{f for f in side if f.level != "note"} for side in (left, right)]
-    return tuple(
-        [("<", finding) for finding in sorted(sides[0] - sides[1])]
-        + [(">", finding) for finding in sorted(sides[1] - sides[0])]
-    )
-
-
-def _relation(
-    left: Fingerprint,
-    right: Fingerprint,
-    layers: Sequence[str],
-    files: Sequence[FileDifference],
-    findings: Sequence[tuple[str, Finding]],
-) -> tuple[str, str]:
-    """The strongest relation that holds, and why in words."""
-    wrong = [finding for _, finding in findings if finding.level == "mismatch"]
-    if wrong:
-        return "drift", f"{wrong[0].path} {wrong[0].message}"
-    if findings:
-        return "unproven", f"{findings[0][1].path} {findings[0][1].message}"
-    if "interpreter" not in left.layers or "interpreter" not in right.layers:
-        return "unproven", "one side's interpreter isn't known"
-    if any(is_editable(side) for side in (left, right)) and ("project" in left.layers) != ("project" in right.layers):
-        return "unproven", "the project is installed editable, and one side doesn't say what its files are"
-    if not layers:
-        return "identical", "every layer is equal"
-    if tuple(layers) == ("project",):
-        return "drift", "the files of the project under test are not the same"
-    if not {"set", "files", "startup", "project"} & set(layers):
-        return "same files", f"every installed file is equal; the {' and '.join(layers)} layer is not"
-    if "set" in layers and _kind(left) == _kind(right):
-        return "drift", "they do not hold the same distributions"
-    if _kind(left) == _kind(right):
-        return "drift", "the Python and the platform are the same, the files are not"
-    return _across(left, right, files)
-
-
-def _kind(fingerprint: Fingerprint) -> tuple[str, str]:
-    """The Python and platform that decide which wheels a lock prescribes."""
-    return fingerprint.interpreter.get("version", ""), fingerprint.about.get("platform", "")
-
-
-def _across(left: Fingerprint, right: Fingerprint, files: Sequence[FileDifference]) -> tuple[str, str]:
-    """The relation of two environments of different Pythons or platforms, whose files may rightly differ."""
-    same_wheels = _same_wheels(left, right)
-    for difference in files:
-        if difference.owner in same_wheels:
-            return "drift", f"{difference.owner} is the same wheel on both sides, but {difference.path} differs"
-        if not difference.owner:
-            return "drift", f"{difference.path} belongs to no distribution"
-    locks = {side.about.get("lock", "") for side in (left, right)}
-    if len(locks) == 1 and "" not in locks and all(s.about.get("verdict") == "match" for s in (left, right)):
-        return "same lock", "each side is exactly what one lock prescribes for its Python and platform"
-    if "set" in differing_layers(left, right):
-        return "unproven", "their distributions differ, and neither was proven against one lock"
-    return "unproven", "they hold the same versions, but were not both proven against one lock"
-
-
-def _same_wheels(left: Fingerprint, right: Fingerprint) -> set[str]:
-    """The distributions that came from one and the same wheel, by their artifact or by their WHEEL file."""
-    same = set()
-    others = {(dist.name, dist.version): dist for dist in right.distributions}
-    for dist in left.distributions:
-        other = others.get((dist.name, dist.version))
-        if other is None:
-            continue
-        if dist.artifact and other.artifact:
-            equal = dist.artifact == other.artifact and dist.artifact[0].endswith(".whl")  # an sdist is no wheel yet
-        else:
-            wheels = [_wheel_file(left, dist), _wheel_file(right, other)]
-            equal = wheels[0] is not None and wheels[0] == wheels[1]
-        if equal:
-            same.add(f"{dist.name} {dist.version}")
-    return same
-
-
-def _wheel_file(side: Fingerprint, dist: Distribution) -> FileFact | None:
-    for root in dist.roots:
-        if root.endswith(".dist-info/"):
-            return side.files.get(f"{root}WHEEL")
-    return None

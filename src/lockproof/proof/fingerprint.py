@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from lockproof.digests import digest_of_lines
+from lockproof.digests import digest_of_lines, sha256_hex, text_of_lines
 from lockproof.errors import UsageError
 from lockproof.pythons.buildrows import altered_part
 
@@ -101,9 +101,14 @@ def describe(fact: FileFact | None) -> str:
     return f"{names.get(fact.kind, fact.kind)} {fact.value}{size}"
 
 
+def files_text(files: Mapping[str, FileFact]) -> bytes:
+    """The canonical lines of these files below their title, sorted as bytes: what `files_digest` is the digest of."""
+    return text_of_lines("lockproof files 1", sorted(fact.line(path) for path, fact in files.items()))
+
+
 def files_digest(files: Mapping[str, FileFact]) -> str:
     """The digest of the canonical lines of these files, sorted as bytes."""
-    return digest_of_lines("lockproof files 1", sorted(fact.line(path) for path, fact in files.items()))
+    return f"sha256:{sha256_hex(files_text(files))}"
 
 
 def files_digests(files: Mapping[str, FileFact], groups: Mapping[str, Iterable[str]]) -> tuple[str, dict[str, str]]:
@@ -230,17 +235,20 @@ def finding_to_json(finding: Finding) -> dict[str, str]:
     return {"code": finding.code, "path": finding.path, "message": finding.message, "level": finding.level}
 
 
-def from_json(text: str, where: str) -> Fingerprint:
+def from_json(
+    text: str, where: str, *, schema: str = SCHEMA, files: Mapping[str, FileFact] | None = None
+) -> Fingerprint:
     """Read a saved fingerprint back and check its digests against its content.
 
+    `files` are those of a document of another `schema`, which has none of its own.
     Raises UsageError, naming `where`, for anything that is not a whole and unaltered fingerprint: layers that can be
     computed from the document (all but the project's) are, and must be the ones it claims.
     """
     try:
         data = json.loads(text)
-        if data["schema"] != SCHEMA:
+        if data["schema"] != schema:
             raise UsageError(
-                f"its schema is {data['schema']!r}", where=where, remedy=f"a fingerprint says {SCHEMA!r}: make one anew"
+                f"its schema is {data['schema']!r}", where=where, remedy=f"a fingerprint says {schema!r}: make one anew"
             )
         fingerprint = Fingerprint(
             layers={str(k): str(v) for k, v in data["layers"].items()},
@@ -254,7 +262,7 @@ def from_json(text: str, where: str) -> Fingerprint:
                 )
                 for row in data["distributions"]
             ),
-            files={str(path): FileFact(*fact) for path, fact in data["files"].items()},
+            files={str(p): FileFact(*fact) for p, fact in data["files"].items()} if files is None else files,
             startup=tuple(map(str, data.get("startup", ()))),
             interpreter={str(k): str(v) for k, v in data.get("interpreter", {}).items()},
             findings=tuple(

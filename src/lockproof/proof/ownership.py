@@ -47,7 +47,8 @@ def recorded_files(
         logical = "site/" + row if plain else layout.logical(path)
         fact = files.get(path)
         if fact is None:
-            if not row.endswith(".pyc") and path not in tree.links:
+            # virtualenv lists the folders of bytecode, too, be there any or not
+            if not row.endswith((".pyc", "/__pycache__")) and path not in tree.links:
                 message = f"is a row of {where} without a file"
                 findings.append(Finding("record-ghost", logical, message, "mismatch"))
         elif digest is not None and digest != fact[0] and path != record and _is_plain(facts.get(logical)):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UsageError
+from lockproof.proof.bundle import find_bundle, one_of
 from lockproof.proof.fingerprint import Fingerprint, from_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lockproof.project import Project
     from lockproof.proof.inspection import Inspection
     from lockproof.pythons.carried import Carried
-    from lockproof.pythons.interpreters import Interpreter
+    from lockproof.pythons.interpreters import Discovery, Interpreter
 
 SCHEMES = ("tar", "ssh")
 
@@ -29,14 +30,17 @@ def read_target(named: str, project: Project, expected: Interpreter | None = Non
 
     from lockproof.environments.workspace import describe_origin
 
+    elsewhere = named.partition(":")[0] in SCHEMES
+    if not elsewhere and (found := find_bundle(project.places.folder, named)):
+        return one_of(*found)
     path = project.places.folder / named
-    if named.partition(":")[0] not in SCHEMES and path.is_file():
+    if not elsewhere and path.is_file():
         try:
             return from_json(path.read_text(encoding="utf-8"), named)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError("this saved fingerprint can't be read", where=named, why=str(error)) from error
     observed = inspect_target(named, project, expected).fingerprint
-    if named.partition(":")[0] in SCHEMES:
+    if elsewhere:
         return observed
     return replace(observed, about={**observed.about, **describe_origin(path.absolute(), observed)})
 
@@ -133,8 +137,8 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
 
     from lockproof.proof.inspection import inspect_environment
     from lockproof.proof.prefixes import inspect_prefix, is_prefix
+    from lockproof.proof.readtree import layout_of
     from lockproof.pythons.interpreters import identify
-    from lockproof.pythons.stdlibbytecode import unchecked_bytecode
 
     kind = named.partition(":")[0]
     path = project.places.folder / named
@@ -144,7 +148,9 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
         raise UsageError("this is no target", where=named, why=why, remedy="name a folder or a saved fingerprint")
     declared = str(expected.executable) if expected else ""
     if is_prefix(path):
-        return inspect_prefix(path, recognise=Recogniser(project, expected), declared=declared)
+        inspection = inspect_prefix(path, recognise=Recogniser(project, expected), declared=declared)
+        library = path / "lib" / layout_of(inspection.tree).headers.rpartition("/")[2]
+        return _with_library_s_bytecode(inspection, project.discovery, library)
     trusted = (expected.executable,) if expected else ()
     discovery = replace(project.discovery, trusted=trusted)
     inspection = inspect_environment(
@@ -153,8 +159,18 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
         store=project.store.folder,
         declared=expected.executable if expected else None,
     )
+    return _with_library_s_bytecode(inspection, discovery)
+
+
+def _with_library_s_bytecode(inspection: Inspection, discovery: Discovery, library: Path | None = None) -> Inspection:
+    """With what is wrong with the bytecode of the interpreter's standard library, or of a copy in `library`."""
+    from dataclasses import replace
+
+    from lockproof.pythons.stdlibbytecode import unchecked_bytecode
+
     if inspection.interpreter is None:
         return inspection
-    wrong = unchecked_bytecode(discovery.ask(inspection.interpreter.executable))
+    said = discovery.ask(inspection.interpreter.executable)
+    wrong = unchecked_bytecode(replace(said, stdlib=library) if library else said)
     fingerprint = inspection.fingerprint
     return replace(inspection, fingerprint=replace(fingerprint, findings=(*fingerprint.findings, *wrong)))

@@ -1,15 +1,15 @@
-"""Fingerprints, proofs and comparisons as plain text: the answer in one sentence first, then what it rests on."""
+"""Fingerprints and proofs as plain text: the answer in one sentence first, then what it rests on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockproof.proof.fingerprint import LAYERS, REPORTED, describe
+from lockproof.proof.fingerprint import LAYERS, REPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lockproof.proof.compare import Comparison, FileDifference, Proof
+    from lockproof.proof.compare import Proof
     from lockproof.proof.fingerprint import Finding, Fingerprint
 
 _FIRST = (
@@ -125,36 +125,3 @@ def _of_other_distributions(findings: Iterable[Finding]) -> set[Finding]:
         for finding in findings
         if finding.code in ("file-added", "file-missing") and finding.message.split(" ", 1)[0] in others
     }
-
-
-def comparison_text(left: str, right: str, comparison: Comparison, *, verbose: bool) -> str:
-    """How two environments differ: a sentence, then by layer, distribution and file."""
-    lines = [f"{comparison.relation}: {left} and {right}: {comparison.why}\n"]
-    if comparison.layers:
-        lines.append(f"  layers that differ: {', '.join(comparison.layers)}\n")
-    lines += [f"  < {pin}\n" for pin in comparison.only_left]
-    lines += [f"  > {pin}\n" for pin in comparison.only_right]
-    lines += _by_distribution(comparison.files, verbose=verbose)
-    lines += [f"  {side} at start: {' '.join(line.split(chr(0)))}\n" for side, line in comparison.startup]
-    lines += [f"  interpreter {fact}: {a or '-'} | {b or '-'}\n" for fact, a, b in comparison.interpreter]
-    lines += [f"  {side} {finding.path}: {finding.message}\n" for side, finding in comparison.findings]
-    return "".join(printable(line[:-1]) + "\n" for line in lines)
-
-
-def _by_distribution(files: Sequence[FileDifference], *, verbose: bool) -> list[str]:
-    """The files that differ, under the distribution that they belong to."""
-    owners: dict[str, list[FileDifference]] = {}
-    for difference in files:
-        owners.setdefault(difference.owner or "(no distribution)", []).append(difference)
-    lines = []
-    for owner, differences in sorted(owners.items()):
-        lines.append(f"  {owner}: {len(differences)} file{'s' if len(differences) > 1 else ''}\n")
-        shown = differences if verbose else differences[:_SHOWN]
-        for path, _owner, left, right in shown:
-            if left is None or right is None:
-                lines.append(f"    {'<' if right is None else '>'} {path}\n")
-            else:
-                lines.append(f"    {path}: {describe(left)} | {describe(right)}\n")
-        if len(differences) > len(shown):
-            lines.append(f"    … and {len(differences) - len(shown)} more\n")
-    return lines

@@ -27,6 +27,8 @@ _PROVENANCE_KEYS = frozenset(
         "uv",
         "prompt",
         "python-version",
+        "relocatable",
+        "seed",
         "lockproof",
         "lockproof-link",
     ]
