@@ -11,15 +11,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockproof.digests import sha256_hex
-from lockproof.pythons.buildrows import EXTENSIONS, STDLIB, part_digest, rows_of
+from lockproof.pythons.buildrows import (
+    EXTENSIONS,
+    IMPORTABLE,
+    NOT_THE_STDLIB,
+    STDLIB,
+    part_digest,
+    rows_of,
+    states_its_prefix,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _NAME = re.compile(r"python(3\.\d+t?)")
 _LIBPYTHON = re.compile(r"libpython3\.\d+t?d?\.(so[\d.]*|dylib)")
-_IMPORTABLE = (".py", ".pyc", ".so", ".pyd", ".dylib")
-_NOT_THE_STDLIB = frozenset(("site-packages", "dist-packages", "lib-dynload"))
 _PREFIX_LINE = re.compile(rb"^\s*\{?\s*'prefix': '([^'\n]+)',", re.MULTILINE)
 _PATCHLEVEL = re.compile(rb'^#define PY_VERSION\s+"([\w.+]+)"', re.MULTILINE)
 # The parts of a build that decide what code runs, as an Interpreter's `files` has them.
@@ -90,7 +96,7 @@ def carried_build(held: Holder, executable: str) -> Carried | None:
     library, extensions = f"{start}lib/python{match[1]}/", f"{start}lib/python{match[1]}/lib-dynload/"
     if f"{library}os.py" not in held.files:
         return None
-    stdlib = dict(_importable(held, library, _NOT_THE_STDLIB))
+    stdlib = dict(_importable(held, library, NOT_THE_STDLIB))
     dynload = dict(_importable(held, extensions, frozenset()))
     archive = f"lib/python{match[1].replace('.', '')}.zip"
     if f"{start}{archive}" in held.files:
@@ -119,17 +125,17 @@ def _importable(held: Holder, folder: str, skipped: frozenset[str]) -> Iterator[
     for path, digest in held.files.items():
         if path.startswith(folder) and _counts(path[cut:], skipped):
             relative = path[cut:]
-            if _states_its_prefix(relative):
+            if states_its_prefix(relative):
                 text = held.texts.get(path)
                 digest = "" if text is None else sha256_hex(text.replace(own_prefix, b"<prefix>"))
             yield relative, digest
     for path in held.links:
         if path.startswith(folder) and "/__pycache__/" not in path and path[cut:].partition("/")[0] not in skipped:
             end = held.real_path(path)
-            if path.endswith(_IMPORTABLE):
+            if path.endswith(IMPORTABLE):
                 relative = path[cut:]
                 digest = held.files.get(end, "")
-                if digest and _states_its_prefix(relative):
+                if digest and states_its_prefix(relative):
                     text = held.texts.get(end)
                     digest = "" if text is None else sha256_hex(text.replace(own_prefix, b"<prefix>"))
                 yield relative, digest
@@ -139,15 +145,10 @@ def _importable(held: Holder, folder: str, skipped: frozenset[str]) -> Iterator[
 
 def _counts(relative: str, skipped: frozenset[str]) -> bool:
     return (
-        relative.endswith(_IMPORTABLE)
+        relative.endswith(IMPORTABLE)
         and relative.partition("/")[0] not in skipped
         and "__pycache__" not in relative.split("/")[:-1]
     )
-
-
-def _states_its_prefix(relative: str) -> bool:
-    """As in `buildfiles`: what is written when a build is configured."""
-    return relative.startswith(("_sysconfigdata", "config-")) and relative.endswith(".py")
 
 
 def _own_prefix(held: Holder, folder: str) -> bytes:
