@@ -1,6 +1,6 @@
 """Run lockproof and its peers side by side on one workload and print the ratios.
 
-    python benchmarks/run.py [--rounds N] [--only filled empty start] [--write docs/explanation/speed.md] [--json FILE]
+    python benchmarks/run.py [--rounds N] [--only filled empty start read] [--ssh HOST] [--write FILE] [--json FILE]
 
 It needs Python 3.11 or later, the four CPythons, and a package index for its first run. See README.md beside it.
 """
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.figures import document, markdown, written_into
 from benchmarks.races import empty_store, filled_store, start_up, write_project
+from benchmarks.readings import readings
 from benchmarks.stage import HERE, BenchmarkError, Stage, download_wheels, facts, find_pythons, install_tools
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Race
 
 PYTHONS = ("3.10.13", "3.11.7", "3.12.1", "3.13.0")
-RACES = ("filled", "empty", "start")
+RACES = ("filled", "empty", "start", "read")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=_cache(), help="where tools, caches and wheels are kept")
     parser.add_argument("--json", type=Path, help="write every round's seconds to this file")
     parser.add_argument("--write", type=Path, help="put the tables between the markers of this Markdown file")
+    parser.add_argument("--ssh", metavar="HOST", default="", help="this machine's name for ssh: reads through it, too")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a goal was missed")
     return parser
 
@@ -54,7 +56,7 @@ def tell(text: str) -> None:
     print(f"[load {os.getloadavg()[0]:.1f}] {text}", file=sys.stderr, flush=True)
 
 
-def run_races(stage: Stage, only: Sequence[str], rounds: int) -> list[Race]:
+def run_races(stage: Stage, only: Sequence[str], rounds: int, ssh: str = "") -> list[Race]:
     """Prepare what the races need, and run them in order."""
     stage.folder.mkdir(parents=True, exist_ok=True)
     tell("installing the tools")
@@ -70,6 +72,8 @@ def run_races(stage: Stage, only: Sequence[str], rounds: int) -> list[Race]:
         races += empty_store(stage, executables, rounds, tell)
     if "start" in only:
         races += start_up(stage, rounds, tell)
+    if "read" in only:
+        races += readings(stage, executables, rounds, tell, ssh)
     return races
 
 
@@ -84,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder=options.folder.absolute(), lock=lock.absolute(), pythons=tuple(options.python), jobs=options.jobs
     )
     try:
-        races = run_races(stage, options.only, options.rounds)
+        races = run_races(stage, options.only, options.rounds, options.ssh)
         about = facts(stage)
         tables = markdown(races, about, _command(options))
         if options.write:

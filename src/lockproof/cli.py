@@ -21,6 +21,7 @@ exit codes: 0 all proven and passed, 1 a command failed, 2 usage, matrix or lock
 4 something is not available or stayed unproven, 5 an artifact failed its hash, 130 interrupted.
 Every option also has a variable: LOCKPROOF_JOBS for --jobs, LOCKPROOF_FAIL_FAST=1 for --fail-fast, and so on.
 """
+_TARGET = "a folder, tar:FILE[:/path], tar:-, ssh:[user@]host:/path, or a saved fingerprint"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -53,12 +54,12 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument("--json", action="store_true", help="as JSON: one fingerprint, or a list for several cells")
     predict.add_argument("--preview", action="store_true", help="look into wheels where they lie: quick, and no proof")
     fingerprint = command("fingerprint", "What an environment is.")
-    fingerprint.add_argument("target", metavar="TARGET", help="a virtual environment's folder, or a saved fingerprint")
+    fingerprint.add_argument("target", metavar="TARGET", help=_TARGET)
     fingerprint.add_argument("--json", action="store_true", help="as JSON, to be saved and compared")
     fingerprint.add_argument("--bundle", metavar="FOLDER", help="keep it in this bundle of fingerprints")
     fingerprint.add_argument("--name", metavar="NAME", help="its name in the bundle (default: the target's)")
     verify = command("verify", "Is an environment what the lock, or a saved fingerprint, says?")
-    verify.add_argument("target", metavar="TARGET", help="a virtual environment's folder, or a saved fingerprint")
+    verify.add_argument("target", metavar="TARGET", help=_TARGET)
     expected = verify.add_mutually_exclusive_group()
     expected.add_argument("--cell", metavar="ID", help="what the lock says for this cell of the matrix")
     expected.add_argument("--expect", metavar="FILE", help="what this saved fingerprint says")
@@ -69,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("--no-diff", action="store_true", help="show no lines of changed text files")
     _add_attest(command("attest", "Prove environments, and sign what was proven."))
     compare = command("compare", "How do environments differ, and what does it mean?")
-    compare.add_argument("targets", metavar="TARGET", nargs="+", help="folders, saved fingerprints, bundles of them")
+    compare.add_argument("targets", metavar="TARGET", nargs="+", help=f"each {_TARGET}, or a bundle")
     compare.add_argument("--json", action="store_true", help="as JSON")
     compare.add_argument("--no-diff", action="store_true", help="show no lines of changed text files")
     _add_freeze(command("freeze", "From an environment back to a lock: every hash is proven from its bytes."))

@@ -281,7 +281,12 @@ def test_a_bug_shows_where_it_is_when_asked(monkeypatch: pytest.MonkeyPatch) -> 
             ["fingerprint", "gone"],
             "gone: this is no target: there is no such folder or file\n  name a folder or a saved fingerprint\n",
         ),
-        (["fingerprint", "ssh:x:/y"], "ssh:x:/y: this is no target: ssh: targets are not read by this version\n"),
+        (["fingerprint", "x:y"], "x:y: this is no target: x: targets are not known\n"),
+        (["fingerprint", "tar:gone.tar"], "tar:gone.tar: this archive can't be read: there is no such file\n"),
+        (["fingerprint", "tar:."], "tar:.: this archive can't be read: it is a folder, and no archive\n"),
+        (["fingerprint", "ssh:x"], "ssh:x: this is no target: expected ssh:[user@]host:/path, with an absolute path\n"),
+        (["fingerprint", "ssh:-x:/y"], "ssh:-x:/y: this is no target: expected ssh:[user@]host:/path, with an"),
+        (["fingerprint", "ssh:a@-x:/y"], "ssh:a@-x:/y: this is no target: expected ssh:[user@]host:/path, with an"),
         (["fingerprint", "."], ".: this is not a virtual environment: it has no pyvenv.cfg\n"),
         (["compare", "."], "compare needs two targets or more\n"),
         (

@@ -18,7 +18,7 @@ PURE = [
     "__init__", "cells.__init__", "pythons.__init__", "relocking.__init__", "indexes.__init__", "wheels.__init__",
     "build.__init__", "proof.__init__", "freeze.__init__", "environments.__init__", "running.__init__", "errors",
     "digests", "pythons.layout", "cells.trees", "cells.shapes", "cells.sources", "pythons.platforms",
-    "pythons.buildrows", "cells.policykeys",
+    "pythons.buildrows", "pythons.carried", "cells.policykeys",
     "cells.buildkeys", "cells.posargs", "cells.matrix", "cells.config", "locks.artifacts", "locks.__init__",
     "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers", "locks.poetry",
     "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock", "locks.uvexport", "locks.plan",
@@ -31,7 +31,7 @@ PURE = [
     "attestation.holding",
 ]  # fmt: skip
 EDGES = [
-    "proof.reader", "proof.lastlook",
+    "proof.reader", "proof.tarreader", "proof.reported", "proof.lastlook",
     "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
     "pythons.buildfiles", "pythons.interpreters", "pythons.stdlibbytecode",
     "cells.documents", "indexes.uvconfig", "indexes.credentials",
@@ -39,7 +39,8 @@ EDGES = [
     "indexes.download", "indexes.ranges", "locks.caches", "environments.installers", "locks.exports",
     "locks.lockfile", "wheels.unpack", "wheels.store", "wheels.joiner", "running.forks", "wheels.unpackers",
     "running.process", "proof.vouched", "proof.recompile", "proof.folders", "proof.bytecode", "proof.layered",
-    "environments.pycache", "proof.surroundings", "proof.inspection", "wheels.compiled", "wheels.linking",
+    "environments.pycache", "proof.surroundings", "proof.inspection", "proof.prefixes",
+    "proof.archives", "proof.remote", "wheels.compiled", "wheels.linking",
     "environments.environment", "environments.namespace", "environments.overlay",
     "build.buildhook", "build.builds", "build.sdists", "environments.workspace",
     "running.preparation", "running.previews", "proof.dependencies", "build.keptfile", "build.building",
@@ -52,8 +53,8 @@ EDGES = [
     "reporters.__init__", "reporters.text", "reporters.comparisons", "reporters.diffs",
     "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
     "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
-    "commands.output", "commands.run", "commands.locks", "commands.comparing", "commands.looks",
-    "attestation.keys", "commands.attest", "commands.__init__", "cli", "__main__",
+    "commands.output", "commands.run", "commands.locks", "commands.comparing", "commands.looks", "attestation.keys",
+    "commands.attest", "commands.__init__", "cli", "__main__",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}
@@ -113,4 +114,6 @@ def test_a_pure_module_uses_paths_for_types_only(module: str) -> None:
 def test_the_reader_stands_alone_and_is_python_3_6() -> None:
     assert imported_by("proof.reader") & set(ORDER) == set()
     assert imported_by("proof.reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys", "time", "typing"}
-    ast.parse((ROOT / "proof/reader.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+    assert imported_by("proof.tarreader") & set(ORDER) == {"proof.reader"}
+    for name in ("reader", "tarreader"):
+        ast.parse((ROOT / f"proof/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 6))

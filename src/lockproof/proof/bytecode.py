@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lockproof.digests import sha256_hex
 from lockproof.proof.fingerprint import Finding
@@ -20,7 +20,6 @@ from lockproof.proof.reader import ChangedDuringRead
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lockproof.proof.readtree import ReadTree
     from lockproof.proof.vouched import Vouched
     from lockproof.pythons.interpreters import Interpreter
 
@@ -47,6 +46,22 @@ _MEANING = {
 }
 
 
+class Holds(Protocol):
+    """Where files were read, or lie as they were read: `files` has sha256, size, and more, by paths below `root`."""
+
+    @property
+    def root(self) -> str: ...
+    @property
+    def files(self) -> Mapping[str, tuple[str, int, int, object]]: ...
+
+
+class Held(NamedTuple):
+    """Files that were read elsewhere, or are known by other paths there, than they lie at now."""
+
+    root: str
+    files: Mapping[str, tuple[str, int, int, object]]
+
+
 class _Row(NamedTuple):
     """One comparison to make; paths are below the root, the digests those of the bytes that were read."""
 
@@ -58,7 +73,7 @@ class _Row(NamedTuple):
 
 
 def check_bytecode(
-    tree: ReadTree, pairs: Sequence[tuple[str, str]], interpreter: Interpreter | None, vouched: Vouched | None = None
+    tree: Holds, pairs: Sequence[tuple[str, str]], interpreter: Interpreter | None, vouched: Vouched | None = None
 ) -> Mapping[str, Finding | None]:
     """For each (bytecode, source) pair of paths below the root: None where the bytecode is true, else a finding.
 

@@ -18,8 +18,9 @@ from lockproof.proof.vouched import Vouched
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from lockproof.proof.bytecode import Holds
     from lockproof.proof.fingerprint import Fingerprint, Worked
     from lockproof.proof.reader import Tree
     from lockproof.proof.readtree import ReadTree
@@ -62,7 +63,7 @@ def inspect_environment(
     same = previous and tree is previous.tree and interpreter == previous.interpreter
     if previous and same and set(further) <= set(previous.fingerprint.findings):
         return Inspection(fingerprint=previous.fingerprint, tree=tree, interpreter=interpreter)
-    answers, open_folders = _bytecode_answers(tree, interpreter, vouched), _open_folders(tree)
+    answers, open_folders = bytecode_answers(tree, bytecode_of(tree), interpreter, vouched), _open_folders(tree)
     fingerprint = observe(
         tree,
         bytecode=answers,
@@ -106,8 +107,13 @@ def _open_folders(tree: Tree) -> list[Finding]:
         raise _unreadable(tree.root, error) from error
 
 
-def _bytecode_answers(tree: Tree, interpreter: Interpreter | None, folder: Path | None) -> Mapping[str, Finding | None]:
-    pairs = bytecode_of(tree)
+def bytecode_answers(
+    tree: Holds, pairs: Sequence[tuple[str, str]], interpreter: Interpreter | None, folder: Path | None
+) -> Mapping[str, Finding | None]:
+    """The answers of `check_bytecode`; what is true is remembered in `folder`.
+
+    Raises UnavailableError where a file can't be read, or is not what it was.
+    """
     if not pairs:
         return {}
     vouched = Vouched(folder, interpreter.layer) if folder and interpreter else None

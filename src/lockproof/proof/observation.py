@@ -237,7 +237,7 @@ class _Observation:
     def _startup(self) -> list[str]:
         keys = parse_pyvenv(text_of(self.tree, "pyvenv.cfg"))
         actual = self.interpreter.get("version", "").removesuffix("t")
-        if actual and python_of_pyvenv(keys) != actual:
+        if actual and "pyvenv.cfg" in self.tree.files and python_of_pyvenv(keys) != actual:
             self._find(
                 "pyvenv-version", "data/pyvenv.cfg", f"says {python_of_pyvenv(keys)}, its interpreter is {actual}"
             )
@@ -246,6 +246,8 @@ class _Observation:
             traps.append("is far larger than such a file can be")
         for trap in traps:
             self._find("pyvenv-trap", "data/pyvenv.cfg", trap)
+        if "pyvenv.cfg" not in self.tree.files and "pyvenv.cfg" not in self.tree.links:
+            keys = {"include-system-site-packages": "false"}  # a Python's own prefix: there are no others to let in
         lines = pyvenv_lines(keys)
         for logical, fact in self.facts.items():
             if is_startup_file(logical):

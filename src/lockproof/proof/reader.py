@@ -11,11 +11,12 @@ import os
 import stat
 import sys
 import time
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 Signature = Tuple[int, int, int]
 Known = Dict[Tuple[int, int], Tuple[Signature, str]]
 Unread = Tuple[str, str, os.stat_result, bool]
+Fact = Tuple[str, int, int, os.stat_result]
 
 CHUNK = 1 << 20
 # How long a file's times may stay the same while it is written to: the kernel's tick, or file systems of whole seconds.
@@ -26,7 +27,7 @@ BATCH = 256  # files a thread takes at once: less, and two threads are slower th
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 OPEN_FLAGS |= getattr(os, "O_NONBLOCK", 0)  # a FIFO that was put in a file's place must not make us wait
 # Only in these can `wants_text` find anything.
-FOLDERS_OF_TEXTS = (".dist-info/", "site-packages/", "customize/", "bin/", "Scripts/")
+FOLDERS_OF_TEXTS = (".dist-info/", "site-packages/", "dist-packages/", "customize/", "bin/", "Scripts/")
 DIST_INFO_TEXTS = (
     "METADATA",
     "WHEEL",
@@ -39,6 +40,9 @@ DIST_INFO_TEXTS = (
     "provenance_url.json",
 )
 
+# What of a build of Python says where it was put, or which release it is.
+BUILD_TEXTS = ("python-config.py", "patchlevel.h")
+
 
 class ChangedDuringRead(Exception):
     """A file was not the same after it was read as before: nothing can be said of it."""
@@ -49,11 +53,18 @@ def wants_text(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     if folder.endswith(".dist-info"):
         return name in DIST_INFO_TEXTS
-    if folder.endswith("site-packages"):
+    if folder.endswith(("site-packages", "dist-packages")):
         return name.endswith((".pth", ".start", ".egg-link")) or name.startswith(("sitecustomize", "usercustomize"))
     if folder.endswith("customize"):
         return folder.endswith(("/sitecustomize", "/usercustomize")) and name.startswith("__init__.")
-    return folder == "bin" or folder == "Scripts" or path == "pyvenv.cfg"
+    if name in BUILD_TEXTS or name.startswith("_sysconfigdata"):
+        return True
+    return folder in ("bin", "Scripts", "local/bin") or path == "pyvenv.cfg"
+
+
+def now() -> int:
+    """The present in ns since the epoch."""
+    return time.time_ns() if hasattr(time, "time_ns") else int(time.time() * 1e9)  # Python 3.6 has not the first
 
 
 def signature(status: os.stat_result) -> Signature:
@@ -128,11 +139,11 @@ class Tree:
     afterwards may not show in their times.
     """
 
-    def __init__(self, root: str) -> None:
-        """An empty tree; everything else is entered by `read_tree`."""
+    def __init__(self, root: str, real_root: Optional[str] = None) -> None:
+        """An empty tree; everything else is entered by who reads it."""
         self.root = root
-        self.real_root = os.path.realpath(root)
-        self.files: Dict[str, Tuple[str, int, int, os.stat_result]] = {}
+        self.real_root = os.path.realpath(root) if real_root is None else real_root
+        self.files: Dict[str, Fact] = {}
         self.links: Dict[str, str] = {}
         self.resolved: Dict[str, str] = {}
         self.empty: List[str] = []
@@ -171,7 +182,11 @@ class Tree:
 
 
 def read_tree(
-    root: str, known: Optional[Known] = None, follow: Optional[str] = None, previous: Optional[Tree] = None
+    root: str,
+    known: Optional[Known] = None,
+    follow: Optional[str] = None,
+    previous: Optional[Tree] = None,
+    wanted: Optional[Callable[[str], object]] = None,
 ) -> Tree:
     """Read everything below `root`, in any number of threads' worth of patience: two are used.
 
@@ -179,10 +194,10 @@ def read_tree(
     again while their signature holds, and what is read is entered. Links that end below the folder `follow` are read as
     what they point to.
     `previous` is an earlier reading of the same root: the bytes of its texts are taken over where the signature holds.
+    With `wanted`, only paths for which it holds are looked at; a folder for which it doesn't is not entered.
     Raises OSError where something can't be read, ChangedDuringRead where a file changed meanwhile.
     """
-    tree = Tree(root)
-    started = time.time_ns() if hasattr(time, "time_ns") else int(time.time() * 1e9)  # Python 3.6
+    tree, started = Tree(root), now()
     known = {} if known is None else known
     if previous is not None and previous.real_root == tree.real_root and previous.still_holds(known):
         return previous
@@ -202,6 +217,8 @@ def read_tree(
         plain = not prefix.endswith(FOLDERS_OF_TEXTS) and prefix != ""
         for entry in entries:
             path = prefix + entry.name
+            if wanted is not None and not wanted(path):
+                continue
             if entry.is_dir(follow_symlinks=False):
                 pending.append((entry.path, path + "/", followed))
             elif entry.is_symlink():
@@ -307,20 +324,30 @@ def _read_all(unread: List[Unread]) -> List[Tuple[str, os.stat_result, str, Opti
         return [row for rows in pool.map(read_batch, starts) for row in rows]
 
 
-def main(root: str) -> None:
-    """Print what is in `root` as JSON, the bytes of texts as latin-1 strings."""
-    tree = read_tree(os.path.abspath(root))
-    document = {
-        "root": tree.root,
-        "real_root": tree.real_root,
-        "files": {path: fact[:3] for path, fact in tree.files.items()},
-        "links": tree.links,
-        "resolved": tree.resolved,
-        "empty": tree.empty,
-        "special": tree.special,
-        "texts": {path: content.decode("latin-1") for path, content in tree.texts.items()},
+def as_json(tree: Tree) -> Dict[str, object]:
+    """What was read as plain values: names as they are in UTF-8, whatever the locale; texts as latin-1 strings."""
+    return {
+        "root": _name(tree.root),
+        "real_root": _name(tree.real_root),
+        "files": {_name(path): fact[:3] for path, fact in tree.files.items()},
+        "links": {_name(path): _name(target) for path, target in tree.links.items()},
+        "resolved": {_name(path): _name(end) for path, end in tree.resolved.items()},
+        "empty": [_name(path) for path in tree.empty],
+        "special": [_name(path) for path in tree.special],
+        "texts": {_name(path): content.decode("latin-1") for path, content in tree.texts.items()},
     }
-    json.dump(document, sys.stdout)
+
+
+def _name(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def main(root: str) -> None:
+    """Print what is in `root` as JSON, in ASCII; for what can't be read whole one line, and exit code 1."""
+    try:
+        json.dump(as_json(read_tree(os.path.abspath(root))), sys.stdout)
+    except (OSError, ChangedDuringRead) as error:
+        sys.exit("{}: {}".format(type(error).__name__, error))
 
 
 if __name__ == "__main__":

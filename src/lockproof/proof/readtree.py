@@ -58,6 +58,9 @@ def layout_of(tree: ReadTree) -> Layout:
 
     Raises UsageError where neither says which Python it is of.
     """
+    given = getattr(tree, "layout", None)
+    if isinstance(given, Layout):  # a prefix, whose layout is that of its Python
+        return given
     version = python_of_pyvenv(parse_pyvenv(text_of(tree, "pyvenv.cfg")))
     folders = {match[1] for path in (*tree.files, *tree.links, *tree.empty) if (match := _LIBRARY.match(path))}
     if not re.fullmatch(r"3\.\d+(\.\w+)*", version):

@@ -27,13 +27,13 @@ def home_finding(home: str, interpreter: Interpreter) -> Finding | None:
     folder = interpreter.executable.parent
     if home == str(folder):
         return None
-    message = ""
     # Old releases of virtualenv wrote the prefix itself.
     if not Path(home).is_absolute() or Path(home).resolve() not in (folder, interpreter.prefix.resolve()):
-        message = f"says home = {home}, its interpreter is in {folder}"
-    elif other := next(_other_prefixes(Path(home), interpreter), None):
+        return home_elsewhere(home, str(folder))
+    if other := next(_other_prefixes(Path(home), interpreter), None):
         message = f"says home = {home}, from where Python finds the standard library of {other}"
-    return Finding("interpreter-home", "data/pyvenv.cfg", message) if message else None
+        return Finding("interpreter-home", "data/pyvenv.cfg", message)
+    return None
 
 
 def _other_prefixes(home: Path, interpreter: Interpreter) -> Iterator[Path]:
@@ -48,6 +48,11 @@ def _other_prefixes(home: Path, interpreter: Interpreter) -> Iterator[Path]:
             found = next((place for place in (home, *home.parents) if (place / folder / mark).exists()), None)
             if found is not None and found.resolve() != prefix:
                 yield found
+
+
+def home_elsewhere(home: str, folder: str) -> Finding:
+    """That pyvenv.cfg's `home` is not the folder of its interpreter."""
+    return Finding("interpreter-home", "data/pyvenv.cfg", f"says home = {home}, its interpreter is in {folder}")
 
 
 def mount_findings(root: str) -> list[Finding]:

@@ -1,7 +1,10 @@
-"""What a command line names as TARGET: the folder of an environment, or a saved fingerprint."""
+"""What a command line names as TARGET: a folder, an archive, a place on another machine, or a saved fingerprint."""
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UsageError
@@ -9,27 +12,37 @@ from lockproof.proof.bundle import find_bundle, one_of
 from lockproof.proof.fingerprint import Fingerprint, from_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import IO
+
     from lockproof.project import Project
     from lockproof.proof.inspection import Inspection
-    from lockproof.pythons.interpreters import Interpreter
+    from lockproof.pythons.carried import Carried
+    from lockproof.pythons.interpreters import Discovery, Interpreter
+
+SCHEMES = ("tar", "ssh")
 
 
 def read_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
-    """The fingerprint of a folder, of a saved fingerprint or of a bundle's member; UsageError for anything else."""
+    """The fingerprint of whatever a TARGET names; UsageError for anything else."""
     from dataclasses import replace
 
     from lockproof.environments.workspace import describe_origin
 
-    if found := find_bundle(project.places.folder, named):
+    elsewhere = named.partition(":")[0] in SCHEMES
+    if not elsewhere and (found := find_bundle(project.places.folder, named)):
         return one_of(*found)
     path = project.places.folder / named
-    if path.is_file():
+    if not elsewhere and path.is_file():
         try:
             return from_json(path.read_text(encoding="utf-8"), named)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError("this saved fingerprint can't be read", where=named, why=str(error)) from error
     observed = observe_target(named, project, expected)
-    return replace(observed, about=describe_origin(path.absolute(), observed))
+    if elsewhere:
+        return observed
+    return replace(observed, about={**observed.about, **describe_origin(path.absolute(), observed)})
 
 
 def observe_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
@@ -43,23 +56,122 @@ def observe_target(named: str, project: Project, expected: Interpreter | None = 
 
 
 def inspect_target(named: str, project: Project, expected: Interpreter | None = None) -> Inspection:
-    """The reading of an environment's folder; UsageError for anything else."""
+    """The reading of an environment, wherever it is; UsageError for what isn't there or is none."""
+    inspect = {"tar": _inspect_tar, "ssh": _inspect_ssh}.get(named.partition(":")[0])
+    if inspect is None:
+        return _inspect_folder(named, project, expected)
+    try:
+        return inspect(named, project, expected)
+    except UsageError as error:
+        where = error.where if error.where.startswith(named[:4]) else named  # a place on this machine it is not
+        raise UsageError(error.what, where=where, why=error.why, remedy=error.remedy) from error
+
+
+class Recogniser:
+    """Interpreters of this machine, by content: the expected one first, then all of the same series."""
+
+    def __init__(self, project: Project, expected: Interpreter | None) -> None:
+        """`expected` is the interpreter that a cell declares."""
+        self._project = project
+        self._expected = expected
+
+    def __call__(self, carried: Carried, outside: str = "\0") -> Interpreter | None:
+        """The interpreter with exactly these files; none that lies below the folder `outside`, which isn't run."""
+        from lockproof.pythons.interpreters import describe, known_interpreters
+
+        if self._expected and carried.is_build(self._expected.files):
+            return self._expected
+        for said in known_interpreters(self._project.discovery):
+            same = said.version.startswith(f"{carried.series.removesuffix('t')}.")
+            if same and not str(said.executable).startswith(f"{outside}/"):
+                found = describe(said, self._project.discovery)
+                if carried.is_build(found.files):
+                    return found
+        return None
+
+
+def _inspect_tar(named: str, project: Project, expected: Interpreter | None) -> Inspection:
+    from lockproof.proof.archives import environment_in, inspect_archive, new_archive, take
+
+    file, folder = _split(named[len("tar:") :], project.places.folder)
+    where = f"tar:{file}"
+    with new_archive() as archive:
+        with _opened(file, project.places.folder) as stream:
+            take(archive, stream, where)
+        return inspect_archive(
+            archive,
+            environment_in(archive, folder, where),
+            recognise=Recogniser(project, expected),
+            called=folder,
+            declared=str(expected.executable) if expected else "",
+            vouched=project.places.cache / "vouched",
+        )
+
+
+def _inspect_ssh(named: str, project: Project, expected: Interpreter | None) -> Inspection:
+    from lockproof.proof.remote import inspect_remote, parse_remote
+
+    remote = parse_remote(named, project.environ.get("LOCKPROOF_SSH", ""))
+    declared = str(expected.executable) if expected else ""
+    return inspect_remote(remote, Recogniser(project, expected), declared, project.places.cache / "vouched")
+
+
+def _split(text: str, base: Path) -> tuple[str, str]:
+    """An archive's file and the folder in it: `FILE`, `FILE:/path`, `-`, `-:/path`; a file's name may hold `:/`."""
+    if text == "-" or (base / text).exists() or ":/" not in text:
+        return text, ""
+    file, _, folder = text.rpartition(":/")
+    return file, f"/{folder}"
+
+
+@contextmanager
+def _opened(file: str, base: Path) -> Iterator[IO[bytes]]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    path = base / file
+    if not path.is_file():
+        why = "it is a folder, and no archive" if path.is_dir() else "there is no such file"
+        raise UsageError("this archive can't be read", where=f"tar:{file}", why=why, remedy="name a tar archive, or -")
+    try:
+        with path.open("rb", buffering=0) as stream:
+            before = os.fstat(stream.fileno())
+            yield stream
+            after = os.fstat(stream.fileno())
+    except OSError as error:
+        raise UsageError("this archive can't be read", where=f"tar:{file}", why=error.strerror or str(error)) from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise UsageError("this archive changed while it was read", where=f"tar:{file}", remedy="repeat it")
+
+
+def _inspect_folder(named: str, project: Project, expected: Interpreter | None) -> Inspection:
     from dataclasses import replace
 
     from lockproof.environments.overlay import overlay_at
     from lockproof.proof.inspection import inspect_environment
+    from lockproof.proof.prefixes import inspect_prefix, is_prefix
+    from lockproof.proof.readtree import layout_of
     from lockproof.pythons.interpreters import identify
-    from lockproof.pythons.stdlibbytecode import unchecked_bytecode
 
     kind = named.partition(":")[0]
     path = project.places.folder / named
     if not path.is_dir():
-        why = f"{kind}: targets are not read by this version" if ":" in named else "there is no such folder or file"
+        why = f"{kind}: targets are not known" if ":" in named else "there is no such folder or file"
         why = "it is a file, and the environment itself is needed" if path.is_file() else why
         raise UsageError("this is no target", where=named, why=why, remedy="name a folder or a saved fingerprint")
     if overlay_at(path):
         raise UsageError("this environment is an overlay, which has no files of its own here", where=named,
                          remedy="run its cell with link: auto, and name that one")  # fmt: skip
+    declared = str(expected.executable) if expected else ""
+    if is_prefix(path):
+        inspection = inspect_prefix(
+            path,
+            recognise=Recogniser(project, expected),
+            declared=declared,
+            vouched=project.places.cache / "vouched",
+        )
+        library = path / "lib" / layout_of(inspection.tree).headers.rpartition("/")[2]
+        return _with_library_s_bytecode(inspection, project.discovery, library)
     trusted = (expected.executable,) if expected else ()
     discovery = replace(project.discovery, trusted=trusted)
     inspection = inspect_environment(
@@ -69,8 +181,18 @@ def inspect_target(named: str, project: Project, expected: Interpreter | None = 
         declared=expected.executable if expected else None,
         vouched=project.places.cache / "vouched",
     )
+    return _with_library_s_bytecode(inspection, discovery)
+
+
+def _with_library_s_bytecode(inspection: Inspection, discovery: Discovery, library: Path | None = None) -> Inspection:
+    """With what is wrong with the bytecode of the interpreter's standard library, or of a copy in `library`."""
+    from dataclasses import replace
+
+    from lockproof.pythons.stdlibbytecode import unchecked_bytecode
+
     if inspection.interpreter is None:
         return inspection
-    wrong = unchecked_bytecode(discovery.ask(inspection.interpreter.executable))
+    said = discovery.ask(inspection.interpreter.executable)
+    wrong = unchecked_bytecode(replace(said, stdlib=library) if library else said)
     fingerprint = inspection.fingerprint
     return replace(inspection, fingerprint=replace(fingerprint, findings=(*fingerprint.findings, *wrong)))

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from lockproof.digests import sha256_hex
 from lockproof.errors import UnavailableError
-from lockproof.pythons.buildrows import EXTENSIONS, STDLIB, part_digest, rows_of
+from lockproof.pythons.buildrows import (
+    EXTENSIONS,
+    IMPORTABLE,
+    NOT_THE_STDLIB,
+    STDLIB,
+    part_digest,
+    rows_of,
+    states_its_prefix,
+)
 from lockproof.pythons.knownfiles import opened_unchanged
 
 if TYPE_CHECKING:
@@ -19,9 +27,6 @@ if TYPE_CHECKING:
     from lockproof.pythons.knownfiles import KnownFiles
     from lockproof.pythons.probing import Probe
 
-_NOT_THE_STDLIB = frozenset({"site-packages", "dist-packages", "lib-dynload"})
-# All that an import can find: a module's .so goes before its .py, a .pyc needs none, and ensurepip runs its wheels.
-_IMPORTABLE = (".py", ".pyc", ".so", ".pyd", ".dylib", ".whl")
 _PREFIX = b"<prefix>"
 
 
@@ -68,7 +73,7 @@ def _file_digest(path: Path, known: KnownFiles) -> str:
 
 def _stdlib_files(probe: Probe, known: KnownFiles) -> Iterator[tuple[str, str]]:
     own_prefix = os.fsencode(probe.configured_prefix)
-    yield from _files(probe.stdlib, known, skipped=_NOT_THE_STDLIB, own_prefix=own_prefix)
+    yield from _files(probe.stdlib, known, skipped=NOT_THE_STDLIB, own_prefix=own_prefix)
     if probe.archive and probe.archive.is_file():
         yield f"../{probe.archive.name}", _content(os.path.realpath(probe.archive), known)
 
@@ -78,15 +83,10 @@ def _files(
 ) -> Iterator[tuple[str, str]]:
     """(relative path, sha256) of every importable file below `root`."""
     for relative, path in _importable_files(str(root), skipped):
-        if own_prefix and _states_its_prefix(relative):
+        if own_prefix and states_its_prefix(relative):
             yield relative, _content_without(own_prefix, path)
         else:
             yield relative, _content(path, known)
-
-
-def _states_its_prefix(relative: str) -> bool:
-    """_sysconfigdata… and config-…/python-config.py are written when the build is configured."""
-    return relative.startswith(("_sysconfigdata", "config-")) and relative.endswith(".py")
 
 
 def _content(path: str, known: KnownFiles) -> str:
@@ -117,7 +117,7 @@ def _importable_files(root: str, skipped: Collection[str]) -> Iterator[tuple[str
                 is_link = entry.is_symlink()
                 path = os.path.realpath(entry.path) if is_link else entry.path
                 if not entry.is_dir():
-                    if entry.name.endswith(_IMPORTABLE):
+                    if entry.name.endswith(IMPORTABLE):
                         yield relative, path
                 elif entry.name != "__pycache__" and relative not in skipped and path not in linked:
                     folders.append((f"{relative}/", path))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 STDLIB = "stdlib"
 EXTENSIONS = "lib-dynload"
+NOT_THE_STDLIB = frozenset(("site-packages", "dist-packages", "lib-dynload"))
+# All that an import can find: a module's .so goes before its .py, a .pyc needs none, and ensurepip runs its wheels.
+IMPORTABLE = (".py", ".pyc", ".so", ".pyd", ".dylib", ".whl")
 _TITLES = {STDLIB: "lockproof stdlib 2", EXTENSIONS: "lockproof lib-dynload 1"}
 _FOLDED = re.compile(r"(?:.*?/)??(?:test|tests|idle_test)/")
 # Written when a build is configured: they state its compiler, its options and where it was put.
@@ -38,6 +41,11 @@ class RowDifference(NamedTuple):
     def word(self) -> str:
         """What became of it on the right side."""
         return "added" if self.left is None else "gone" if self.right is None else "changed"
+
+
+def states_its_prefix(relative: str) -> bool:
+    """_sysconfigdata… and config-…/python-config.py are written when the build is configured."""
+    return relative.startswith(("_sysconfigdata", "config-")) and relative.endswith(".py")
 
 
 def rows_of(part: str, files: Iterable[tuple[str, str]]) -> dict[str, str]:

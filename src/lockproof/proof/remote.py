@@ -1,0 +1,262 @@
+"""An environment on another machine, over `ssh`: its bytes come here as a tar stream, and are judged here.
+
+Nothing of the environment runs there, and nothing that it says of itself is believed. Where the host has no `tar`, the
+reader runs there by the host's own Python; what that says is labelled as reported by the host itself.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+import shlex
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockproof.errors import UnavailableError, UsageError
+from lockproof.proof.archives import inspect_archive, new_archive, take
+from lockproof.proof.bytecode import check_bytecode
+from lockproof.proof.fingerprint import Finding
+from lockproof.proof.inspection import Inspection
+from lockproof.proof.observation import observe
+from lockproof.proof.readtree import bytecode_of, layout_of, text_of
+from lockproof.proof.reported import tree_from_json
+from lockproof.wheels.startup import parse_pyvenv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lockproof.proof.archives import Recognise
+    from lockproof.proof.tarreader import Archive
+
+_TARGET = re.compile(
+    r"ssh:(?P<host>(?:[\w.+%][\w.+%-]*@)?(?:[\w.][\w.%-]*|\[[0-9a-fA-F:.%\w]+\])):(?P<path>/.*)", re.DOTALL
+)
+# Never a question, no waiting for a host that is gone.
+_SETTINGS = ("BatchMode=yes", "ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4")
+_CONNECTION_FAILED = 255
+_BEGIN, _END = "lockproof-begin", "lockproof-end"
+_MISSING, _NO_PYTHON = 9, 8  # exit codes of the scripts below
+_HOPS = 4  # prefixes that links may lead through to a Python
+_SHOWN = 400  # characters of what ssh says
+
+_LOOK = f"""cd -- "$1" || exit {_MISSING}
+echo {_BEGIN}; pwd -P; echo {_END}; command -v tar"""
+_SEND = f"""cd -- "$1" || exit {_MISSING}
+LC_ALL=C; export LC_ALL; exec tar -cf - ."""
+# The parts of a Python that its digests are made of: see `pythons.carried`.
+_SEND_PYTHON = f"""cd / || exit {_MISSING}
+prefix=$1 series=$2 zip=$3; set --
+for file in "$prefix"/bin/python3* "$prefix/lib/python$series" "$prefix"/lib/libpython"$series"* \\
+    "$prefix/lib/python$zip.zip" "$prefix/include/python$series/patchlevel.h"; do
+  if [ -e "$file" ] || [ -h "$file" ]; then set -- "$@" "$file"; fi
+done
+[ $# -gt 0 ] || exit {_MISSING}
+LC_ALL=C; export LC_ALL
+own=$prefix/lib/python$series
+exec tar -cf - --exclude="$own/site-packages" --exclude="$own/dist-packages" --exclude=__pycache__ --exclude='*.a' "$@"
+"""
+_READ = f"""for python in python3 /usr/bin/python3 /usr/local/bin/python3 python; do
+  if "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null; then
+    exec "$python" -I -S - "$1"
+  fi
+done
+exit {_NO_PYTHON}"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remote:
+    """A folder on a host: `path` is absolute there; `command` is the ssh program and its first arguments."""
+
+    host: str
+    path: str
+    command: tuple[str, ...] = ("ssh",)
+
+    @property
+    def where(self) -> str:
+        """As the command line names it."""
+        return f"ssh:{self.host}:{self.path}"
+
+
+def parse_remote(named: str, command: str = "") -> Remote:
+    """The place that `ssh:[user@]host:/path` names; `command` is the ssh to use, in words as a shell splits them."""
+    match = _TARGET.fullmatch(named)
+    if match is None:
+        raise UsageError(
+            "this is no target", where=named, why="expected ssh:[user@]host:/path, with an absolute path",
+            remedy="a port and a key are named in ssh's own configuration",
+        )  # fmt: skip
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"LOCKPROOF_SSH={command!r} is no command line", why=str(error)) from error
+    path = posixpath.normpath(match["path"])
+    host = match["host"].replace("[", "").replace("]", "")
+    return Remote(host=host, path=re.sub("^//", "/", path), command=tuple(words) or ("ssh",))
+
+
+def inspect_remote(remote: Remote, recognise: Recognise, declared: str = "", vouched: Path | None = None) -> Inspection:
+    """The environment in a folder of another machine, and its fingerprint.
+
+    Its interpreter is read there, too, and is the one of this machine that has the same bytes, as `recognise` says.
+    Raises UnavailableError where the host can't be reached, or the folder can't be read whole.
+    """
+    real, has_tar = _look(remote)
+    if not has_tar:
+        return _inspect_by_itself(remote)
+    folder = real.strip("/")
+    with new_archive() as archive:
+        _bring(remote, archive, _SEND, (remote.path,), below=folder)
+        _bring_python(remote, archive, folder)
+        return inspect_archive(
+            archive,
+            folder,
+            recognise=recognise,
+            place=remote.path,
+            called=remote.path,
+            declared=declared,
+            vouched=vouched,
+        )
+
+
+def _bring_python(remote: Remote, archive: Archive, folder: str) -> None:
+    """Read the Python that the environment's own leads to, through as many prefixes as links lead."""
+    tree = archive.tree(folder, f"/{folder}")
+    layout = layout_of(tree)
+    series = layout.site.split("/")[1].removeprefix("python") if layout.site.startswith("lib/") else ""
+    home = parse_pyvenv(text_of(tree, "pyvenv.cfg")).get("home", "")
+    python = f"{folder}/{layout.scripts}/python"
+    start = python if python in archive.links else f"{home}/python".strip("/")
+    brought: set[str] = set()
+    for _ in range(_HOPS):
+        end = archive.real_path(start)
+        prefix = posixpath.dirname(posixpath.dirname(end))
+        if not series or end in archive.files or prefix in brought or f"{end}/".startswith(f"{folder}/"):
+            return
+        brought.add(prefix)
+        arguments = (prefix or ".", series, series.replace(".", ""))
+        _bring(remote, archive, _SEND_PYTHON, arguments, may_be_missing=True)
+
+
+def _look(remote: Remote) -> tuple[str, bool]:
+    """The folder's path without links, and whether the host has `tar`."""
+    with _running(remote, _LOOK, (remote.path,)) as process:
+        said = (process.stdout.read() if process.stdout else b"").decode("utf-8", "surrogateescape")
+    _, begin, rest = said.partition(f"{_BEGIN}\n")
+    real, end, tools = rest.partition(f"\n{_END}\n")
+    if not begin or not end or not real.startswith("/"):
+        _expect_success(remote, process, (0,))
+        raise UnavailableError(
+            "the host's shell can't be understood", where=remote.where, why=f"it said {said[:_SHOWN]!r}",
+            remedy=f"see what `ssh {remote.host} pwd` prints",
+        )  # fmt: skip
+    return real, bool(tools.strip())
+
+
+def _bring(
+    remote: Remote, archive: Archive, script: str, arguments: tuple[str, ...], *, below: str = "",
+    may_be_missing: bool = False,
+) -> None:  # fmt: skip
+    """Add to the archive what a script on the host sends."""
+    with _running(remote, script, arguments) as process:
+        stream = process.stdout
+        assert stream is not None
+        try:
+            take(archive, stream, remote.where, below)
+        except UnavailableError:
+            stream.read()
+            code = process.wait()
+            if may_be_missing and code == _MISSING:
+                return
+            _expect_success(remote, process, (0,))
+            raise
+    _expect_success(remote, process, (0,))
+    for name in re.findall(r"tar: (.*): socket ignored", process.said):
+        archive.special.append(posixpath.normpath(posixpath.join(below, name)))
+
+
+class _Process(subprocess.Popen[bytes]):
+    """A command on the host; `said` is what it has written to standard error, once it has ended."""
+
+    said = ""
+
+
+@contextmanager
+def _running(remote: Remote, script: str, arguments: tuple[str, ...], source: bytes = b"") -> Iterator[_Process]:
+    """A script of the host's `sh`, with its arguments, and `source` as its input; it has ended at the block's end."""
+    words = ["exec", "sh", "-c", shlex.quote(script), "sh", *map(shlex.quote, arguments)]
+    argv = [
+        *remote.command,
+        "-T",
+        *(word for setting in _SETTINGS for word in ("-o", setting)),
+        "--",
+        remote.host,
+        " ".join(words),
+    ]
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as given:
+        given.write(source)
+        given.seek(0)
+        try:
+            process = _Process(argv, stdin=given, stdout=subprocess.PIPE, stderr=errors)
+        except (OSError, ValueError) as error:
+            raise UnavailableError(
+                f"{remote.command[0]} can't be run", where=remote.where, why=str(error),
+                remedy="install an OpenSSH client, or name one in LOCKPROOF_SSH",
+            ) from error  # fmt: skip
+        try:
+            yield process
+            process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+            errors.seek(0)
+            process.said = errors.read().decode("utf-8", "replace")
+
+
+def _expect_success(remote: Remote, process: _Process, codes: tuple[int, ...]) -> None:
+    code = process.wait()
+    if code in codes:
+        return
+    said = " ".join(process.said.split())[-_SHOWN:] or f"exit code {code}"
+    if code == _CONNECTION_FAILED:
+        raise UnavailableError(
+            "the host can't be reached", where=remote.where, why=said,
+            remedy=f"make `ssh {remote.host} true` work without a question: host keys, a key in the agent, the port",
+        )  # fmt: skip
+    if code == _MISSING:
+        raise UnavailableError("the folder can't be entered", where=remote.where, why=said)
+    raise UnavailableError(
+        "the environment can't be read whole", where=remote.where, why=said,
+        remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
+    )  # fmt: skip
+
+
+def _inspect_by_itself(remote: Remote) -> Inspection:
+    """What the host's own Python says, for want of `tar`; never proven."""
+    source = Path(__file__).with_name("reader.py").read_bytes()
+    with _running(remote, _READ, (remote.path,), source) as process:
+        said = process.stdout.read() if process.stdout else b""
+    if process.returncode == _NO_PYTHON:
+        raise UnavailableError(
+            "nothing can read there", where=remote.where, why="the host has neither tar nor Python 3.6 or newer",
+            remedy="install tar there",
+        )  # fmt: skip
+    _expect_success(remote, process, (0,))
+    try:
+        tree = tree_from_json(json.loads(said))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UnavailableError("the host's answer can't be read", where=remote.where, why=str(error)) from error
+    answers = check_bytecode(tree, bytecode_of(tree), None)
+    fingerprint = observe(tree, bytecode=answers, interpreter={}, interpreter_layer=None)
+    text = "all of this is what the host's own Python says: it has no tar that could send the bytes"
+    findings = (*fingerprint.findings, Finding("self-reported", "", text, "unproven"))
+    return Inspection(
+        fingerprint=replace(fingerprint, findings=findings, about={"read-by": "self"}), tree=tree, interpreter=None
+    )

@@ -1,0 +1,174 @@
+"""The interpreter whose files were read together with an environment: told by its content, and never run.
+
+Of an archive, or of a prefix, nothing can be asked. What its executable, libpython, extension modules and standard
+library are is digested as `buildfiles` does it on disk; a build whose four digests are known answers for the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockproof.digests import sha256_hex
+from lockproof.pythons.buildrows import (
+    EXTENSIONS,
+    IMPORTABLE,
+    NOT_THE_STDLIB,
+    STDLIB,
+    part_digest,
+    rows_of,
+    states_its_prefix,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_NAME = re.compile(r"python(3\.\d+t?)")
+_LIBPYTHON = re.compile(r"libpython3\.\d+t?d?\.(so[\d.]*|dylib)")
+_PREFIX_LINE = re.compile(rb"^\s*\{?\s*'prefix': '([^'\n]+)',", re.MULTILINE)
+_PATCHLEVEL = re.compile(rb'^#define PY_VERSION\s+"([\w.+]+)"', re.MULTILINE)
+# The parts of a build that decide what code runs, as an Interpreter's `files` has them.
+PARTS = ("executable", "libpython", EXTENSIONS, STDLIB)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Carried:
+    """A build's files: `prefix` is its folder, `series` such as "3.12" or "3.13t", `files` the digests of its PARTS.
+
+    `version` is exact where a header says it, else empty; `rows` are the files behind the last two digests (see
+    `buildrows`). Paths are those of whatever holds it.
+    """
+
+    prefix: str
+    series: str
+    version: str
+    files: Mapping[str, str]
+    rows: Mapping[str, str]
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What is known of a build that could not be asked."""
+        version = {"version": self.version} if self.version else {}
+        return {"implementation": "cpython", **version, **self.files}
+
+    def is_build(self, files: Mapping[str, str]) -> bool:
+        """Whether these are the digests of this build.
+
+        An executable that has no shared libpython needs none, whatever lies beside it.
+        """
+        return all(
+            files.get(part) == self.files[part] or (part == "libpython" and files.get(part) == "static")
+            for part in PARTS
+        )
+
+
+class Holder:
+    """What holds a build's files: path to sha256, links and their targets, texts; and where a path's links lead."""
+
+    def __init__(
+        self,
+        files: Mapping[str, str],
+        links: Mapping[str, str],
+        texts: Mapping[str, bytes],
+        real_path: Callable[[str], str],
+    ) -> None:
+        """All paths are in one form; `real_path` gives that of what a path leads to."""
+        self.files = files
+        self.links = links
+        self.texts = texts
+        self.real_path = real_path
+
+
+def carried_build(held: Holder, executable: str) -> Carried | None:
+    """The build of the executable at this path; None where not all of it is held.
+
+    Its standard library is `lib/pythonX.Y` beside its `bin`, which is where CPython looks for it first.
+    """
+    real = held.real_path(executable)
+    folder, _, name = real.rpartition("/")
+    prefix = folder.rpartition("/")[0]
+    match = _NAME.match(name)
+    digest = held.files.get(real)
+    if match is None or digest is None or not folder.endswith("bin"):
+        return None
+    start = f"{prefix}/" if prefix else ""
+    library, extensions = f"{start}lib/python{match[1]}/", f"{start}lib/python{match[1]}/lib-dynload/"
+    if f"{library}os.py" not in held.files:
+        return None
+    stdlib = dict(_importable(held, library, NOT_THE_STDLIB))
+    dynload = dict(_importable(held, extensions, frozenset()))
+    archive = f"lib/python{match[1].replace('.', '')}.zip"
+    if f"{start}{archive}" in held.files:
+        stdlib[f"../{archive[4:]}"] = held.files[f"{start}{archive}"]
+    if "" in stdlib.values() or "" in dynload.values():
+        return None
+    rows = {EXTENSIONS: rows_of(EXTENSIONS, dynload.items()), STDLIB: rows_of(STDLIB, stdlib.items())}
+    return Carried(
+        prefix=prefix,
+        series=match[1],
+        version=_version(held, start, match[1]),
+        files={
+            "executable": f"sha256:{digest}",
+            "libpython": _libpython(held, f"{start}lib/", match[1]),
+            EXTENSIONS: part_digest(EXTENSIONS, rows[EXTENSIONS]) if dynload else "none",
+            STDLIB: part_digest(STDLIB, rows[STDLIB]),
+        },
+        rows={**rows[EXTENSIONS], **rows[STDLIB]},
+    )
+
+
+def _importable(held: Holder, folder: str, skipped: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """(path below `folder`, sha256) of every importable file; sha256 "" for what is not held."""
+    own_prefix = _own_prefix(held, folder)
+    cut = len(folder)
+    for path, digest in held.files.items():
+        if path.startswith(folder) and _counts(path[cut:], skipped):
+            relative = path[cut:]
+            if states_its_prefix(relative):
+                text = held.texts.get(path)
+                digest = "" if text is None else sha256_hex(text.replace(own_prefix, b"<prefix>"))
+            yield relative, digest
+    for path in held.links:
+        if path.startswith(folder) and "/__pycache__/" not in path and path[cut:].partition("/")[0] not in skipped:
+            end = held.real_path(path)
+            if path.endswith(IMPORTABLE):
+                relative = path[cut:]
+                digest = held.files.get(end, "")
+                if digest and states_its_prefix(relative):
+                    text = held.texts.get(end)
+                    digest = "" if text is None else sha256_hex(text.replace(own_prefix, b"<prefix>"))
+                yield relative, digest
+            elif end not in held.files:
+                yield path[cut:], ""  # a folder, or what is not held: who knows what can be imported from there
+
+
+def _counts(relative: str, skipped: frozenset[str]) -> bool:
+    return (
+        relative.endswith(IMPORTABLE)
+        and relative.partition("/")[0] not in skipped
+        and "__pycache__" not in relative.split("/")[:-1]
+    )
+
+
+def _own_prefix(held: Holder, folder: str) -> bytes:
+    """The prefix that the build was configured with, as its _sysconfigdata says."""
+    for path, text in sorted(held.texts.items()):
+        if path.startswith(f"{folder}_sysconfigdata") and (match := _PREFIX_LINE.search(text)):
+            return match[1]
+    return b"\0"
+
+
+def _libpython(held: Holder, folder: str, series: str) -> str:
+    names = [
+        path
+        for path in held.files
+        if path.startswith(f"{folder}libpython{series}") and _LIBPYTHON.fullmatch(path[len(folder) :])
+    ]
+    return f"sha256:{held.files[min(names, key=len)]}" if names else "static"
+
+
+def _version(held: Holder, start: str, series: str) -> str:
+    text = held.texts.get(f"{start}include/python{series}/patchlevel.h", b"")
+    match = _PATCHLEVEL.search(text)
+    return match[1].decode() + ("t" if series.endswith("t") else "") if match else ""
