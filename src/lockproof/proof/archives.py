@@ -10,6 +10,7 @@ import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from lockproof.proof.bytecode import Held, check_bytecode
 from lockproof.proof.fingerprint import Finding, interpreter_digest
 from lockproof.proof.inspection import Inspection, bytecode_answers
 from lockproof.proof.observation import observe
-from lockproof.proof.prefixes import inspect_as_prefix
+from lockproof.proof.prefixes import inspect_as_prefix, nobody
 from lockproof.proof.readtree import bytecode_of, layout_of, text_of
 from lockproof.proof.surroundings import home_elsewhere
 from lockproof.proof.tarreader import ARCHIVE, Archive, BrokenArchive, member_path
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO
 
-    from lockproof.proof.prefixes import PrefixTree
+    from lockproof.proof.prefixes import Checked
     from lockproof.proof.reader import Tree
     from lockproof.pythons.carried import Carried
     from lockproof.pythons.interpreters import Interpreter
@@ -100,18 +101,21 @@ def inspect_archive(
     called: str = "",
     declared: str = "",
     vouched: Path | None = None,
+    stand_in: Recognise = nobody,
 ) -> Inspection:
     """The environment in one folder of an archive, and its fingerprint.
 
     `recognise` gives the interpreter of this machine whose files are those of a build. `place` is where the folder lay
     when it was read, where whoever made the archive knows; else it is what the archive's own path of it and the
     scripts' first lines agree upon. `called` is that path where links lead to the folder. `declared` is the name of
-    its interpreter in messages; for `vouched` see `inspect_environment`.
+    its interpreter in messages; for `vouched` see `inspect_environment`, for `stand_in`, which
+    gives another build, `bytecode_answers`.
     """
     lay, sure = (place, True) if place else _place(archive, folder, called)
     tree = archive.tree(folder, lay, f"/{folder}" if called else "")
     if "pyvenv.cfg" not in tree.files:
-        return _inspect_prefix(archive, folder, tree, recognise, declared, vouched)
+        check = partial(_check_bytecode, archive, folder, stand_in=stand_in, vouched=vouched)
+        return _inspect_prefix(archive, tree, recognise, declared, check)
     interpreter, carried, findings = _interpreter_of(archive, tree, recognise, declared)
     if not sure:
         text = f"scripts name the Python of {lay}, and the archive doesn't say that it was made there"
@@ -119,7 +123,7 @@ def inspect_archive(
     identity = interpreter.identity if interpreter else carried.identity if carried else {}
     fingerprint = observe(
         tree,
-        bytecode=_check_bytecode(archive, folder, tree, interpreter, vouched),
+        bytecode=_check_bytecode(archive, folder, tree, interpreter, carried, stand_in=stand_in, vouched=vouched),
         interpreter=identity,
         interpreter_layer=interpreter_digest(identity) if identity else None,
     )
@@ -129,14 +133,8 @@ def inspect_archive(
     return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
 
 
-def _inspect_prefix(
-    archive: Archive, folder: str, tree: Tree, recognise: Recognise, declared: str, vouched: Path | None
-) -> Inspection:
+def _inspect_prefix(archive: Archive, tree: Tree, recognise: Recognise, declared: str, check: Checked) -> Inspection:
     """As of a folder that is a prefix. Links out of it are looked up in the archive."""
-
-    def check(shaped: PrefixTree, interpreter: Interpreter | None) -> Mapping[str, Finding | None]:
-        return _check_bytecode(archive, folder, shaped, interpreter, vouched)
-
     ends = {target: archive.real_path(target) for target in tree.links.values() if target.startswith("/")}
     outside = {target: archive.files[end][0] for target, end in ends.items() if end in archive.files}
     return inspect_as_prefix(tree, outside, recognise=recognise, check=check, declared=declared)
@@ -194,15 +192,23 @@ def _holder(archive: Archive) -> Holder:
 
 
 def _check_bytecode(
-    archive: Archive, folder: str, tree: Tree, interpreter: Interpreter | None, vouched: Path | None
+    archive: Archive,
+    folder: str,
+    tree: Tree,
+    interpreter: Interpreter | None,
+    carried: Carried | None,
+    *,
+    stand_in: Recognise,
+    vouched: Path | None,
 ) -> Mapping[str, Finding | None]:
     """The answers of `check_bytecode`: only bytecode and its sources are written down, in a private folder."""
     pairs = bytecode_of(tree)
-    if not pairs or interpreter is None:
+    other = stand_in(carried) if pairs and carried and interpreter is None else None
+    if not pairs or (interpreter is None and other is None):
         return check_bytecode(tree, pairs, None)
     with tempfile.TemporaryDirectory(prefix="lockproof-") as held:
         _write_code(archive, folder, [path for pair in pairs for path in pair if path], tree.places, Path(held))
-        return bytecode_answers(Held(held, tree.files), pairs, interpreter, vouched)
+        return bytecode_answers(Held(held, tree.files), pairs, interpreter, vouched, other)
 
 
 def _write_code(archive: Archive, folder: str, paths: Sequence[str], places: Mapping[str, str], held: Path) -> None:

@@ -108,12 +108,21 @@ def _open_folders(tree: Tree) -> list[Finding]:
 
 
 def bytecode_answers(
-    tree: Holds, pairs: Sequence[tuple[str, str]], interpreter: Interpreter | None, folder: Path | None
+    tree: Holds,
+    pairs: Sequence[tuple[str, str]],
+    interpreter: Interpreter | None,
+    folder: Path | None,
+    stand_in: Interpreter | None = None,
 ) -> Mapping[str, Finding | None]:
     """The answers of `check_bytecode`; what is true is remembered in `folder`.
 
-    Raises UnavailableError where a file can't be read, or is not what it was.
+    `stand_in` is another build, asked where the interpreter itself isn't at hand: what it compiles alike is true, and
+    of what it compiles otherwise nothing is known. Raises UnavailableError where a file can't be read, or is not what
+    it was.
     """
+    if interpreter is None and stand_in is not None:
+        answers = bytecode_answers(tree, pairs, stand_in, folder)
+        return {path: finding and _unsure(finding) for path, finding in answers.items()}
     if not pairs:
         return {}
     vouched = Vouched(folder, interpreter.layer) if folder and interpreter else None
@@ -124,6 +133,15 @@ def bytecode_answers(
     if vouched:
         vouched.save()
     return answers
+
+
+def _unsure(finding: Finding) -> Finding:
+    """What another build says of bytecode that it would have compiled otherwise."""
+    if finding.code != "bytecode-false":
+        return finding
+    return finding._replace(
+        code="bytecode", message="is not what another build of its Python compiles", level="unproven"
+    )
 
 
 def interpreter_of(

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from lockproof.pythons.carried import Carried
     from lockproof.pythons.interpreters import Interpreter
 
-    Checked = Callable[["PrefixTree", Interpreter | None], Mapping[str, Finding | None]]
+    Answers = Mapping[str, Finding | None]
+    Checked = Callable[["PrefixTree", Interpreter | None, Carried | None], Answers]
 
 # The folders of a prefix that are read; what a RECORD claims elsewhere is looked up afterwards.
 _PYTHON_PARTS = r"(bin|lib|include|lib/(libpython3[^/]*|python3[^/]*)|include/python3[^/]*)"
@@ -54,6 +55,10 @@ class PrefixTree(Tree):
     layout: Layout
 
 
+def nobody(_carried: Carried) -> None:
+    """No interpreter."""
+
+
 def inspect_prefix(
     folder: Path,
     *,
@@ -61,12 +66,13 @@ def inspect_prefix(
     declared: str = "",
     running: str = sys.base_prefix,
     vouched: Path | None = None,
+    stand_in: Callable[[Carried], Interpreter | None] = nobody,
 ) -> Inspection:
     """Read the prefix in `folder`, and say what the fingerprint of its environment is.
 
     `recognise` gives the interpreter of this machine, outside the folder that it is told, whose files are those of a
-    build. `running` is the prefix of the Python that does the reading. Raises UsageError for a folder without a Python,
-    UnavailableError for one that can't be read whole.
+    build; for `stand_in` and `vouched` see `bytecode_answers`. `running` is the prefix of the Python that does the
+    reading. Raises UsageError for a folder without a Python, UnavailableError for one that can't be read whole.
     """
     try:
         tree = read_tree(str(folder.absolute()), wanted=_READ.fullmatch)
@@ -79,12 +85,13 @@ def inspect_prefix(
             remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
         ) from error  # fmt: skip
 
-    def check(shaped: PrefixTree, interpreter: Interpreter | None) -> Mapping[str, Finding | None]:
+    def check(shaped: PrefixTree, interpreter: Interpreter | None, carried: Carried | None) -> Answers:
         pairs = bytecode_of(shaped)
         places = {path: place.lstrip("/") for path, place in shaped.places.items()}
         held = Held("", {places[path]: fact for path, fact in shaped.files.items()})
         real = [(places[bytecode], places.get(source, "")) for bytecode, source in pairs]
-        answers = bytecode_answers(held, real, interpreter, vouched)
+        other = stand_in(carried) if pairs and carried and interpreter is None else None
+        answers = bytecode_answers(held, real, interpreter, vouched, other)
         found = {path: answers[place] for (path, _), (place, _) in zip(pairs, real, strict=True)}
         return {path: finding and finding._replace(path=path) for path, finding in found.items()}
 
@@ -124,7 +131,7 @@ def inspect_as_prefix(
         findings.append(Finding("interpreter", "scripts/python", text, "unproven"))
     fingerprint = observe(
         shaped,
-        bytecode=check(shaped, interpreter),
+        bytecode=check(shaped, interpreter, carried),
         interpreter=identity,
         interpreter_layer=interpreter_digest(identity) if identity else None,
     )

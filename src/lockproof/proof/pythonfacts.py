@@ -23,6 +23,12 @@ def fact_differences(left: Mapping[str, str], right: Mapping[str, str]) -> list[
     ]
 
 
+def told_differences(left: Mapping[str, str], right: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The facts that differ and that both sides know: of a build that could not be asked, few are. Else all."""
+    differ = fact_differences(left, right)
+    return [row for row in differ if row[1] and row[2]] or differ
+
+
 def file_differences_of_builds(left: Fingerprint, right: Fingerprint) -> tuple[RowDifference, ...]:
     """The interpreters' files that differ, where both sides know them and are of one version.
 
@@ -39,7 +45,7 @@ def interpreter_differences(left: Fingerprint, right: Fingerprint) -> list[tuple
     Each is (name, left, right); the platform's facts are told where both sides know them.
     """
     platforms = (left.platform, right.platform)
-    facts = fact_differences(left.interpreter, right.interpreter)
+    facts = told_differences(left.interpreter, right.interpreter)
     facts += fact_differences(*platforms) if all(platforms) else []
     return facts + [(d.row, d.left or "", d.right or "") for d in file_differences_of_builds(left, right)]
 
@@ -50,7 +56,7 @@ def interpreter_findings(predicted: Fingerprint, observed: Fingerprint) -> list[
         return []
     rows = file_differences_of_builds(predicted, observed)
     findings = []
-    for fact, left, right in fact_differences(predicted.interpreter, observed.interpreter):
+    for fact, left, right in told_differences(predicted.interpreter, observed.interpreter):
         named = in_words(fact, rows) if fact in (STDLIB, EXTENSIONS) else ""
         text = f"{fact}: {named and f'{named}: '}expected {left or 'nothing'}, found {right or 'nothing'}"
         findings.append(Finding("interpreter", "scripts/python", text))

@@ -58,7 +58,7 @@ class Verdict(NamedTuple):
 
 
 def compare(left: Fingerprint, right: Fingerprint) -> Comparison:
-    """How two environments differ, and what it means (see `Comparison`)."""
+    """How two environments differ, and what it means (see `Comparison`); seeds' files are told where seeds count."""
     verdict = relation_of(left, right)
     pins = [{f"{dist.name}=={dist.version}" for dist in side.distributions} for side in (left, right)]
     startup = [set(side.startup) for side in (left, right)]
@@ -68,7 +68,7 @@ def compare(left: Fingerprint, right: Fingerprint) -> Comparison:
         layers=shared_layers_that_differ(left, right),
         only_left=tuple(sorted(pins[0] - pins[1])),
         only_right=tuple(sorted(pins[1] - pins[0])),
-        files=file_differences(left, right),
+        files=file_differences(verdict.left, verdict.right),
         interpreter=tuple(interpreter_differences(left, right)),
         startup=tuple(
             [("<", line) for line in sorted(startup[0] - startup[1])]

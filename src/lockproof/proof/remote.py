@@ -23,6 +23,7 @@ from lockproof.proof.bytecode import check_bytecode
 from lockproof.proof.fingerprint import Finding
 from lockproof.proof.inspection import Inspection
 from lockproof.proof.observation import observe
+from lockproof.proof.prefixes import nobody
 from lockproof.proof.readtree import bytecode_of, layout_of, text_of
 from lockproof.proof.reported import tree_from_json
 from lockproof.wheels.startup import parse_pyvenv
@@ -99,7 +100,13 @@ def parse_remote(named: str, command: str = "") -> Remote:
     return Remote(host=host, path=re.sub("^//", "/", path), command=tuple(words) or ("ssh",))
 
 
-def inspect_remote(remote: Remote, recognise: Recognise, declared: str = "", vouched: Path | None = None) -> Inspection:
+def inspect_remote(
+    remote: Remote,
+    recognise: Recognise,
+    declared: str = "",
+    vouched: Path | None = None,
+    stand_in: Recognise = nobody,
+) -> Inspection:
     """The environment in a folder of another machine, and its fingerprint.
 
     Its interpreter is read there, too, and is the one of this machine that has the same bytes, as `recognise` says.
@@ -120,6 +127,7 @@ def inspect_remote(remote: Remote, recognise: Recognise, declared: str = "", vou
             called=remote.path,
             declared=declared,
             vouched=vouched,
+            stand_in=stand_in,
         )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lockproof.proof.inspection import Inspection
     from lockproof.pythons.carried import Carried
     from lockproof.pythons.interpreters import Discovery, Interpreter
+    from lockproof.pythons.probing import Probe
 
 SCHEMES = ("tar", "ssh")
 
@@ -77,17 +78,32 @@ class Recogniser:
 
     def __call__(self, carried: Carried, outside: str = "\0") -> Interpreter | None:
         """The interpreter with exactly these files; none that lies below the folder `outside`, which isn't run."""
-        from lockproof.pythons.interpreters import describe, known_interpreters
+        from lockproof.pythons.interpreters import describe
 
         if self._expected and carried.is_build(self._expected.files):
             return self._expected
-        for said in known_interpreters(self._project.discovery):
-            same = said.version.startswith(f"{carried.series.removesuffix('t')}.")
-            if same and not str(said.executable).startswith(f"{outside}/"):
-                found = describe(said, self._project.discovery)
-                if carried.is_build(found.files):
-                    return found
+        for said in self._of_series(carried, outside):
+            found = describe(said, self._project.discovery)
+            if carried.is_build(found.files):
+                return found
         return None
+
+    def stand_in(self, carried: Carried, outside: str = "\0") -> Interpreter | None:
+        """Another build of the same version, or else of the same series."""
+        from lockproof.pythons.interpreters import describe
+
+        alike = sorted(self._of_series(carried, outside), key=lambda said: said.version != carried.version)
+        return describe(alike[0], self._project.discovery) if alike else None
+
+    def _of_series(self, carried: Carried, outside: str) -> list[Probe]:
+        from lockproof.pythons.interpreters import known_interpreters
+
+        series = f"{carried.series.removesuffix('t')}."
+        return [
+            said
+            for said in known_interpreters(self._project.discovery)
+            if said.version.startswith(series) and not str(said.executable).startswith(f"{outside}/")
+        ]
 
 
 def _inspect_tar(named: str, project: Project, expected: Interpreter | None) -> Inspection:
@@ -95,13 +111,15 @@ def _inspect_tar(named: str, project: Project, expected: Interpreter | None) -> 
 
     file, folder = _split(named[len("tar:") :], project.places.folder)
     where = f"tar:{file}"
+    recogniser = Recogniser(project, expected)
     with new_archive() as archive:
         with _opened(file, project.places.folder) as stream:
             take(archive, stream, where)
         return inspect_archive(
             archive,
             environment_in(archive, folder, where),
-            recognise=Recogniser(project, expected),
+            recognise=recogniser,
+            stand_in=recogniser.stand_in,
             called=folder,
             declared=str(expected.executable) if expected else "",
             vouched=project.places.cache / "vouched",
@@ -112,8 +130,9 @@ def _inspect_ssh(named: str, project: Project, expected: Interpreter | None) -> 
     from lockproof.proof.remote import inspect_remote, parse_remote
 
     remote = parse_remote(named, project.environ.get("LOCKPROOF_SSH", ""))
+    recogniser = Recogniser(project, expected)
     declared = str(expected.executable) if expected else ""
-    return inspect_remote(remote, Recogniser(project, expected), declared, project.places.cache / "vouched")
+    return inspect_remote(remote, recogniser, declared, project.places.cache / "vouched", recogniser.stand_in)
 
 
 def _split(text: str, base: Path) -> tuple[str, str]:
@@ -164,9 +183,11 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
                          remedy="run its cell with link: auto, and name that one")  # fmt: skip
     declared = str(expected.executable) if expected else ""
     if is_prefix(path):
+        recogniser = Recogniser(project, expected)
         inspection = inspect_prefix(
             path,
-            recognise=Recogniser(project, expected),
+            recognise=recogniser,
+            stand_in=lambda carried: recogniser.stand_in(carried, str(path.resolve())),
             declared=declared,
             vouched=project.places.cache / "vouched",
         )
