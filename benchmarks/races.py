@@ -31,6 +31,11 @@ class Lane:
     again: Sequence[str | Path]
 
 
+def _folder_of(contender: str) -> str:
+    """A name that PATH can hold."""
+    return "".join(sign if sign.isalnum() else "-" for sign in contender)
+
+
 def write_project(stage: Stage, folder: Path) -> Path:
     """Make a project that asks the same of lockproof, tox and nox: the lock, each Python, one command."""
     minors = [version.rpartition(".")[0] for version in stage.pythons]
@@ -88,7 +93,7 @@ def filled_store(stage: Stage, executables: Sequence[Path], rounds: int, tell: C
     with tempfile.TemporaryDirectory(dir=stage.folder, prefix="rounds-") as held:
         for number in range(rounds + 1):
             env, called = (warm, f"round {number}") if number else (stage.environment(executables), "warm-up")
-            folders = {name: write_project(stage, Path(held, str(number), name.replace(" ", "-"))) for name in lanes}
+            folders = {name: write_project(stage, Path(held, str(number), _folder_of(name))) for name in lanes}
             for phase, times in (("first", first), ("again", again)):
                 for name in _rotated(lanes, number):
                     argv = lanes[name].first if times is first else lanes[name].again
