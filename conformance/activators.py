@@ -1,6 +1,6 @@
 """Makes environments with many releases of venv, virtualenv and uv, and writes down what they write to activate them.
 
-    python conformance/activators.py src/lockproof/proof/knownactivators.py
+    python conformance/activators.py src/lockproof/reading/knownactivators.py
 
 The releases come by `uvx` from the index that uv is set up for; venv's are those of the interpreters that lockproof
 finds. What the table has already stays in it.
@@ -16,9 +16,9 @@ import textwrap
 from pathlib import Path
 
 from lockproof.digests import sha256_hex
-from lockproof.proof.activators import PATCHES, Place, digest_of
-from lockproof.proof.knownactivators import KNOWN
 from lockproof.pythons.interpreters import Discovery, known_interpreters
+from lockproof.reading.activators import PATCHES, Place, digest_of
+from lockproof.reading.knownactivators import KNOWN
 from lockproof.wheels.startup import parse_pyvenv
 
 VIRTUALENV = (

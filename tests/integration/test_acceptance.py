@@ -19,9 +19,9 @@ import pytest
 from lockproof.environments.environment import make_skeleton
 from lockproof.environments.installers import find_tool
 from lockproof.errors import UnavailableError
-from lockproof.proof import reader
 from lockproof.proof.compare import prove
 from lockproof.pythons.interpreters import Discovery, known_interpreters
+from lockproof.reading import reader
 from lockproof.wheels.store import Store
 from support.attacks import make_target
 from support.builds import setuptools_wheel

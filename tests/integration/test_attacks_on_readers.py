@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.errors import UnavailableError
-from lockproof.proof import reader
+from lockproof.reading import reader
 from support.attacks import make_target, put_back
 from support.environments import Made, inspect, layout, running
 from support.projects import SOURCES, make_project
@@ -223,7 +223,7 @@ def test_what_is_swapped_while_it_is_read_is_an_error(
 
 MEASURE = """
 import pathlib, resource, sys
-from lockproof.proof.inspection import inspect_environment
+from lockproof.reading.inspection import inspect_environment
 seen = inspect_environment(pathlib.Path(sys.argv[1]), identify=lambda executable: None, store=None).fingerprint
 print(len(seen.files), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

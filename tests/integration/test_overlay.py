@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.environments.overlay import Overlay, marked, overlay_at
-from lockproof.proof import reader
-from lockproof.proof.layered import read_layers
+from lockproof.reading import reader
+from lockproof.reading.layered import read_layers
 from support.overlays import needs_overlays
 from support.projects import finish
 from support.reports import findings_of, is_right, proof_of, side_of

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 pytestmark = pytest.mark.integration
-READER = Path(lockproof.__file__).parent / "proof/reader.py"
+READER = Path(lockproof.__file__).parent / "reading/reader.py"
 
 
 @pytest.fixture(scope="module")

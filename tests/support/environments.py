@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from lockproof.environments.environment import Order, make_environments
 from lockproof.locks.artifacts import Artifact
 from lockproof.proof.compare import Proof, prove
-from lockproof.proof.inspection import Inspection, inspect_environment
 from lockproof.proof.prediction import predict, worked_out
 from lockproof.pythons.interpreters import Discovery, Interpreter, identify
 from lockproof.pythons.layout import Layout, layout_for
+from lockproof.reading.inspection import Inspection, inspect_environment
 from support.wheels import sha256_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockproof.proof.inspection import inspect_environment
+from lockproof.reading.inspection import inspect_environment
 from lockproof.wheels.launchers import _TEMPLATES
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import pytest
 
 from lockproof.digests import sha256_hex
 from lockproof.environments.environment import make_skeleton
-from lockproof.proof import activators
-from lockproof.proof.activators import Place, digest_of, has_release, is_known, written_by
-from lockproof.proof.leftout import activator_findings
-from lockproof.proof.reader import read_tree
-from lockproof.proof.readtree import layout_of
+from lockproof.reading import activators
+from lockproof.reading.activators import Place, digest_of, has_release, is_known, written_by
+from lockproof.reading.leftout import activator_findings
+from lockproof.reading.reader import read_tree
+from lockproof.reading.readtree import layout_of
 from support.environments import app_data, running
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.digests import sha256_hex
-from lockproof.proof import bytecode
-from lockproof.proof.bytecode import check_bytecode
-from lockproof.proof.reader import ChangedDuringRead, read_tree
-from lockproof.proof.readtree import bytecode_of
-from lockproof.proof.vouched import Vouched
+from lockproof.reading import bytecode
+from lockproof.reading.bytecode import check_bytecode
+from lockproof.reading.reader import ChangedDuringRead, read_tree
+from lockproof.reading.readtree import bytecode_of
+from lockproof.reading.vouched import Vouched
 from support.environments import running
 
 if TYPE_CHECKING:

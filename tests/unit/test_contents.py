@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lockproof.proof.contents import folder_contents, nothing, wheel_contents
+from lockproof.reading.contents import folder_contents, nothing, wheel_contents
 from lockproof.wheels.store import Store
 from support.environments import stored
 from support.fingerprints import plain

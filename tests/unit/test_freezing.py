@@ -13,7 +13,7 @@ from lockproof.freeze.freezing import Choice, freeze
 from lockproof.freeze.frozen import Frozen, Unproven
 from lockproof.freeze.recovery import Change
 from lockproof.indexes.simpleapi import IndexFile
-from lockproof.proof.inspection import inspect_environment
+from lockproof.reading.inspection import inspect_environment
 from lockproof.wheels.store import Store
 from support.environments import artifact_of, bring, inspect, make, running, stored
 from support.wheels import make_wheel, sha256_of

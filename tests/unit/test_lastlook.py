@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.proof.fingerprint import Finding, Fingerprint
-from lockproof.proof.lastlook import LastLook, is_of, look_from_bytes, look_of
-from lockproof.proof.reader import read_tree, signature
+from lockproof.reading.lastlook import LastLook, is_of, look_from_bytes, look_of
+from lockproof.reading.reader import read_tree, signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,31 +16,31 @@ import lockproof
 ROOT = Path(lockproof.__file__).parent
 PURE = [
     "__init__", "cells.__init__", "pythons.__init__", "relocking.__init__", "indexes.__init__", "wheels.__init__",
-    "build.__init__", "proof.__init__", "freeze.__init__", "environments.__init__", "running.__init__", "errors",
-    "digests", "pythons.layout", "cells.trees", "cells.shapes", "cells.sources", "pythons.platforms",
-    "pythons.buildrows", "pythons.carried", "cells.policykeys",
+    "build.__init__", "proof.__init__", "reading.__init__", "freeze.__init__", "environments.__init__",
+    "running.__init__", "errors", "digests", "pythons.layout", "cells.trees", "cells.shapes", "cells.sources",
+    "pythons.platforms", "pythons.buildrows", "pythons.carried", "cells.policykeys",
     "cells.buildkeys", "cells.posargs", "cells.matrix", "cells.config", "locks.artifacts", "locks.__init__",
     "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers", "locks.poetry",
     "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock", "locks.uvexport", "locks.plan",
     "build.buildsystem", "proof.fingerprint", "wheels.startup", "wheels.launchers", "wheels.manifest",
-    "wheels.entryfiles", "proof.prediction", "proof.closure", "proof.readtree", "proof.phantoms", "proof.shadows",
-    "proof.knownactivators", "proof.activators", "proof.leftout", "proof.ownership", "proof.seeds",
-    "proof.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.pythonfacts",
+    "wheels.entryfiles", "proof.prediction", "proof.closure", "reading.readtree", "reading.phantoms", "reading.shadows",
+    "reading.knownactivators", "reading.activators", "reading.leftout", "reading.ownership", "proof.seeds",
+    "reading.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.pythonfacts",
     "proof.compare", "proof.policy", "proof.relations", "proof.groups", "proof.manifests", "running.outcomes",
     "relocking.relock", "attestation.__init__", "attestation.envelope", "attestation.statement",
     "attestation.holding",
 ]  # fmt: skip
 EDGES = [
-    "proof.reader", "proof.tarreader", "proof.reported", "proof.lastlook",
+    "reading.reader", "reading.tarreader", "reading.reported", "reading.lastlook",
     "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
     "pythons.buildfiles", "pythons.interpreters", "pythons.stdlibbytecode",
     "cells.documents", "indexes.uvconfig", "indexes.credentials",
     "indexes.pipconfig", "indexes.replies", "indexes.session", "indexes.simpleapi", "indexes.index",
     "indexes.download", "indexes.ranges", "locks.caches", "environments.installers", "locks.exports",
     "locks.lockfile", "wheels.unpack", "wheels.store", "wheels.joiner", "running.forks", "wheels.unpackers",
-    "running.process", "proof.vouched", "proof.recompile", "proof.folders", "proof.bytecode", "proof.layered",
-    "environments.pycache", "proof.surroundings", "proof.inspection", "proof.prefixes",
-    "proof.archives", "proof.remote", "wheels.compiled", "wheels.linking",
+    "running.process", "reading.vouched", "reading.recompile", "reading.folders", "reading.bytecode", "reading.layered",
+    "environments.pycache", "reading.surroundings", "reading.inspection", "reading.prefixes",
+    "reading.archives", "reading.remote", "wheels.compiled", "wheels.linking",
     "environments.environment", "environments.namespace", "environments.overlay",
     "build.buildhook", "build.builds", "build.sdists", "environments.workspace",
     "running.preparation", "running.previews", "proof.dependencies", "build.keptfile", "build.building",
@@ -48,8 +48,8 @@ EDGES = [
     "running.provers", "freeze.freezing",
     "running.cellcommands", "running.cellproofs", "running.cellrun", "running.runner", "project",
     "relocking.lockexports",
-    "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.bundle", "proof.contents",
-    "proof.targets",
+    "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.bundle", "reading.contents",
+    "reading.targets",
     "reporters.__init__", "reporters.text", "reporters.comparisons", "reporters.diffs",
     "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
     "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
@@ -112,8 +112,8 @@ def test_a_pure_module_uses_paths_for_types_only(module: str) -> None:
 
 
 def test_the_reader_stands_alone_and_is_python_3_6() -> None:
-    assert imported_by("proof.reader") & set(ORDER) == set()
-    assert imported_by("proof.reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys", "time", "typing"}
-    assert imported_by("proof.tarreader") & set(ORDER) == {"proof.reader"}
+    assert imported_by("reading.reader") & set(ORDER) == set()
+    assert imported_by("reading.reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys", "time", "typing"}
+    assert imported_by("reading.tarreader") & set(ORDER) == {"reading.reader"}
     for name in ("reader", "tarreader"):
-        ast.parse((ROOT / f"proof/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+        ast.parse((ROOT / f"reading/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 6))

@@ -9,14 +9,14 @@ import pytest
 
 from lockproof.digests import sha256_hex
 from lockproof.proof.fingerprint import Distribution, Finding, Fingerprint
-from lockproof.proof.leftout import (
+from lockproof.pythons.layout import layout_for
+from lockproof.reading.leftout import (
     held_to,
     installer_finding,
     is_patch,
     root_findings,
 )
-from lockproof.proof.reader import Tree, read_tree
-from lockproof.pythons.layout import layout_for
+from lockproof.reading.reader import Tree, read_tree
 
 if TYPE_CHECKING:
     from pathlib import Path

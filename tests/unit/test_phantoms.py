@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.phantoms import phantom_findings
 from lockproof.pythons.layout import layout_for
+from lockproof.reading.phantoms import phantom_findings
 
 if TYPE_CHECKING:
-    from lockproof.proof.readtree import ReadTree
+    from lockproof.reading.readtree import ReadTree
 
 LAYOUT = layout_for("3.12.1", "linux")
 SITE, INFO = LAYOUT.site, f"{LAYOUT.site}/demo-1.0.dist-info"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.digests import record_hash, sha256_hex
-from lockproof.proof.prefixes import inspect_prefix, is_prefix
+from lockproof.reading.prefixes import inspect_prefix, is_prefix
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lockproof.digests import sha256_hex
-from lockproof.proof import reader
-from lockproof.proof.reader import CHUNK, ChangedDuringRead, is_settled, read_file, read_tree, wants_text
+from lockproof.reading import reader
+from lockproof.reading.reader import CHUNK, ChangedDuringRead, is_settled, read_file, read_tree, wants_text
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs links, FIFOs and sockets")
 SITE = "lib/python3.11/site-packages"

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockproof.digests import sha256_hex
-from lockproof.proof import recompile
+from lockproof.reading import recompile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockproof.proof.shadows import what_it_hides
+from lockproof.reading.shadows import what_it_hides
 
 PATHS = {"site/other.py", "site/pkg/__init__.py", "site/pkg/mod.py", "site/fast.abi3.so"}
 

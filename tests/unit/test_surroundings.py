@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.proof import surroundings
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.surroundings import home_finding, mount_findings
+from lockproof.reading import surroundings
+from lockproof.reading.surroundings import home_finding, mount_findings
 from support.environments import running
 
 if TYPE_CHECKING:

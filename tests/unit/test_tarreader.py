@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING
 import pytest
 
 from lockproof.digests import sha256_hex
-from lockproof.proof.reader import read_tree
-from lockproof.proof.tarreader import Archive, BrokenArchive
+from lockproof.reading.reader import read_tree
+from lockproof.reading.tarreader import Archive, BrokenArchive
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ from lockproof.commands.output import print_json, progress
 from lockproof.errors import UsageError
 from lockproof.proof.compare import prove
 from lockproof.proof.policy import apply
-from lockproof.proof.targets import observe_target, read_target
+from lockproof.reading.targets import observe_target, read_target
 from lockproof.reporters.text import attested_text, proof_text
 from lockproof.running.preparation import about, with_project
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from lockproof.commands.output import print_json
 from lockproof.errors import UnavailableError, UsageError
 from lockproof.proof.bundle import Bundle, find_bundle
-from lockproof.proof.contents import folder_contents, nothing
 from lockproof.proof.fingerprint import finding_to_json
 from lockproof.proof.groups import Grouping, likeness, survey
 from lockproof.proof.relations import compare as compare_two
-from lockproof.proof.targets import read_target
+from lockproof.reading.contents import folder_contents, nothing
+from lockproof.reading.targets import read_target
 from lockproof.reporters.comparisons import comparison_text, survey_text
 from lockproof.reporters.diffs import comparison_diffs, survey_diffs
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from lockproof.project import Project
-    from lockproof.proof.contents import Contents
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.proof.groups import Survey
     from lockproof.proof.relations import Comparison
+    from lockproof.reading.contents import Contents
 
 _RELATION_EXIT = {"identical": 0, "same files": 0, "same lock": 0, "drift": 3, "unproven": 4}
 _EACH = 20  # up to so many environments, JSON holds the first against each of the others

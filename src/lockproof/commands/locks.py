@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.commands.output import end_in_order, print_json, progress
 from lockproof.errors import UsageError
-from lockproof.proof.targets import inspect_target
+from lockproof.reading.targets import inspect_target
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,7 @@ from lockproof.commands.comparing import add_to_bundle, contents_of
 from lockproof.commands.output import print_json, progress
 from lockproof.errors import LockproofError, UsageError
 from lockproof.proof.fingerprint import finding_to_json, to_json
-from lockproof.proof.targets import read_target
+from lockproof.reading.targets import read_target
 from lockproof.reporters.text import (
     fingerprint_text,
     listing_text,
@@ -104,8 +104,8 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
 def verify(options: argparse.Namespace, project: Project) -> int:
     """`lockproof verify`."""
     from lockproof.proof.compare import prove
-    from lockproof.proof.contents import wheel_contents
     from lockproof.proof.policy import apply
+    from lockproof.reading.contents import wheel_contents
     from lockproof.reporters.diffs import proof_diffs
     from lockproof.running.preparation import with_project
 

@@ -1,7 +1,7 @@
 """Environments that are overlays: layers on disk, one folder for the commands of a cell and for nobody else.
 
 <store>/images/<key>/             the wheels' files of one plan, joined once: the lowest layer, nobody writes there
-<store>/images/<key>.look         what it looked like when it was last read (`proof.lastlook`)
+<store>/images/<key>.look         what it looked like when it was last read (`reading.lastlook`)
 .lockproof/<cell>/                where commands see the environment; outside, a note and nothing else
 .lockproof/.overlay/<cell>/skeleton/   what virtualenv made, scripts, RECORDs: what knows the environment's path
 .lockproof/.overlay/<cell>/upper/      what commands changed, and nothing else

@@ -2,7 +2,7 @@
 
 .lockproof/<cell id>/           the environment, to be activated, opened in an editor, verified
 .lockproof/.state/<cell id>.json   what it was proven to be; there only while that holds
-.lockproof/.state/<cell id>.look   what it looked like then (`proof.lastlook`)
+.lockproof/.state/<cell id>.look   what it looked like then (`reading.lastlook`)
 .lockproof/.state/<cell id>.lock   held by the run that uses the cell
 .lockproof/.logs/<cell id>.log     the output of its commands
 .lockproof/.bytecode/<cell id>/    PYTHONPYCACHEPREFIX of its commands, emptied before each run

@@ -10,10 +10,10 @@ from lockproof.freeze.frozen import Frozen, Proven, ProvenFile, Unproven
 from lockproof.freeze.recovery import Change, differences, ranked, required_names, survey
 from lockproof.indexes.urls import without_secrets
 from lockproof.locks.artifacts import Artifact
-from lockproof.proof.readtree import text_of
 from lockproof.pythons.layout import canonical_name
 from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python
 from lockproof.pythons.probing import host_platform
+from lockproof.reading.readtree import text_of
 from lockproof.wheels.startup import parse_pyvenv, python_of_pyvenv
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lockproof.freeze.recovery import Installed, Survey
     from lockproof.indexes.index import Index
     from lockproof.indexes.simpleapi import IndexFile
-    from lockproof.proof.inspection import Inspection
     from lockproof.pythons.platforms import Platform, PythonVersion
+    from lockproof.reading.inspection import Inspection
     from lockproof.running.preparation import Fetching
     from lockproof.wheels.store import StoreEntry
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from lockproof.digests import sha256_hex
 from lockproof.locks import is_plain_filename, wheel_name
 from lockproof.proof.fingerprint import FileFact
-from lockproof.proof.ownership import recorded_files
 from lockproof.proof.prediction import landing_facts
-from lockproof.proof.readtree import layout_of, text_of
 from lockproof.pythons.layout import canonical_name
+from lockproof.reading.ownership import recorded_files
+from lockproof.reading.readtree import layout_of, text_of
 from lockproof.wheels.manifest import metadata_identity
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from lockproof.proof.fingerprint import Finding, Fingerprint
-    from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.layout import Layout
+    from lockproof.reading.readtree import ReadTree
     from lockproof.wheels.manifest import Manifest
 
 # Findings about what no wheel's hash says: they are told, and a distribution can be proven in spite of them.

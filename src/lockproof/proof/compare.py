@@ -17,8 +17,8 @@ from lockproof.proof.fingerprint import (
     artifacts_digest,
     describe,
 )
-from lockproof.proof.leftout import held_to
 from lockproof.proof.pythonfacts import interpreter_findings, platform_findings
+from lockproof.reading.leftout import held_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

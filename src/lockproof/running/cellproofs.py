@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockproof.environments.overlay import fingerprint_inside, marked, overlay_at
-from lockproof.proof.inspection import inspect_environment, interpreter_of
-from lockproof.proof.lastlook import LastLook, fingerprint_of, is_of, look_from_bytes, look_of
-from lockproof.proof.layered import image_look, read_layers
-from lockproof.proof.observation import observe
-from lockproof.proof.reader import Tree
-from lockproof.proof.readtree import bytecode_of, layout_of
 from lockproof.pythons.interpreters import identify
+from lockproof.reading.inspection import inspect_environment, interpreter_of
+from lockproof.reading.lastlook import LastLook, fingerprint_of, is_of, look_from_bytes, look_of
+from lockproof.reading.layered import image_look, read_layers
+from lockproof.reading.observation import observe
+from lockproof.reading.reader import Tree
+from lockproof.reading.readtree import bytecode_of, layout_of
 from lockproof.running.preparation import proof_of
 from lockproof.running.provers import Provers
 from lockproof.wheels.store import write_atomically
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from lockproof.environments.workspace import Workspace
     from lockproof.proof.compare import Proof
     from lockproof.proof.fingerprint import Fingerprint
-    from lockproof.proof.inspection import Inspection
-    from lockproof.proof.layered import Layered
     from lockproof.pythons.interpreters import Discovery, Interpreter
+    from lockproof.reading.inspection import Inspection
+    from lockproof.reading.layered import Layered
     from lockproof.running.cellcommands import Options
     from lockproof.running.preparation import Job
     from lockproof.wheels.store import Store

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockproof.digests import sha256_hex
-from lockproof.proof.reader import ChangedDuringRead, read_file
+from lockproof.reading.reader import ChangedDuringRead, read_file
 from lockproof.wheels.joiner import make_folders
 from lockproof.wheels.store import write_atomically
 

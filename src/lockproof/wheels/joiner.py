@@ -17,7 +17,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lockproof.proof.reader import ChangedDuringRead, read_file
+from lockproof.reading.reader import ChangedDuringRead, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.errors import HashMismatchError, LockError, LockproofError, UnavailableError
-from lockproof.proof.reader import ChangedDuringRead, read_file
+from lockproof.reading.reader import ChangedDuringRead, read_file
 from lockproof.wheels.entryfiles import INSTALLER, installer_files, manifest_from_json, manifest_to_json, static_record
 
 if TYPE_CHECKING:

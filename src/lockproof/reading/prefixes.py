@@ -16,15 +16,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UnavailableError
-from lockproof.proof.bytecode import Held
 from lockproof.proof.fingerprint import Finding, interpreter_digest
-from lockproof.proof.inspection import Inspection, bytecode_answers
-from lockproof.proof.observation import observe
-from lockproof.proof.reader import ChangedDuringRead, Tree, read_file, read_tree
-from lockproof.proof.readtree import bytecode_of, layout_of
-from lockproof.proof.tarreader import follow_links
 from lockproof.pythons.carried import Holder, carried_build
 from lockproof.pythons.layout import Layout
+from lockproof.reading.bytecode import Held
+from lockproof.reading.inspection import Inspection, bytecode_answers
+from lockproof.reading.observation import observe
+from lockproof.reading.reader import ChangedDuringRead, Tree, read_file, read_tree
+from lockproof.reading.readtree import bytecode_of, layout_of
+from lockproof.reading.tarreader import follow_links
 from lockproof.wheels.manifest import parse_record
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UnavailableError
-from lockproof.proof.lastlook import LastLook, look_from_bytes, look_of
-from lockproof.proof.reader import ChangedDuringRead, Tree, read_file, read_tree, wants_text
+from lockproof.reading.lastlook import LastLook, look_from_bytes, look_of
+from lockproof.reading.reader import ChangedDuringRead, Tree, read_file, read_tree, wants_text
 from lockproof.wheels.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from lockproof.proof.reader import Known
+    from lockproof.reading.reader import Known
 
 
 @dataclass(kw_only=True, slots=True)

@@ -10,14 +10,14 @@ import re
 from typing import TYPE_CHECKING
 
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.readtree import is_bytecode, text_of
 from lockproof.pythons.layout import canonical_name
+from lockproof.reading.readtree import is_bytecode, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.layout import Layout
+    from lockproof.reading.readtree import ReadTree
 
 _METADATA_FOLDERS = (".dist-info", ".egg-info")
 _HEADER_END = re.compile(r"\r?\n\r?\n")

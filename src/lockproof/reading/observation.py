@@ -15,7 +15,8 @@ from lockproof.proof.fingerprint import (
     set_digest,
     startup_digest,
 )
-from lockproof.proof.leftout import (
+from lockproof.pythons.layout import canonical_name
+from lockproof.reading.leftout import (
     INSTALLER_FILES,
     ROOT_FILES,
     activator_findings,
@@ -24,10 +25,9 @@ from lockproof.proof.leftout import (
     is_patch,
     root_findings,
 )
-from lockproof.proof.ownership import ownership_findings, recorded_files
-from lockproof.proof.phantoms import phantom_findings
-from lockproof.proof.readtree import bytecode_of, is_bytecode, layout_of, text_of
-from lockproof.pythons.layout import canonical_name
+from lockproof.reading.ownership import ownership_findings, recorded_files
+from lockproof.reading.phantoms import phantom_findings
+from lockproof.reading.readtree import bytecode_of, is_bytecode, layout_of, text_of
 from lockproof.wheels.launchers import Launcher, RewrittenScript, parse_script
 from lockproof.wheels.manifest import metadata_identity
 from lockproof.wheels.startup import (
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lockproof.proof.fingerprint import Worked
-    from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.layout import Layout
+    from lockproof.reading.readtree import ReadTree
 
 _PYTHON = re.compile(r"python(3(\.\d+)?)?t?(w?\.exe)?")
 

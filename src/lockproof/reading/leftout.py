@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from lockproof.digests import is_sha256
-from lockproof.proof.activators import (
+from lockproof.proof.fingerprint import Finding
+from lockproof.reading.activators import (
     PATCHES,
     Place,
     can_tell,
@@ -20,16 +21,15 @@ from lockproof.proof.activators import (
     other_root,
     written_by,
 )
-from lockproof.proof.fingerprint import Finding
-from lockproof.proof.readtree import text_of
+from lockproof.reading.readtree import text_of
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lockproof.proof.fingerprint import Fingerprint
-    from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.layout import Layout
+    from lockproof.reading.readtree import ReadTree
 
 ORIGIN_FILES = frozenset(("direct_url.json", "uv_cache.json", "uv_build.json", "provenance_url.json"))
 INSTALLER_FILES = ORIGIN_FILES | {"RECORD", "INSTALLER", "REQUESTED"}

@@ -16,7 +16,7 @@ import stat
 import tarfile
 from typing import IO, Dict, List, Optional, Set, Tuple
 
-from lockproof.proof.reader import CHUNK, TEXT_LIMIT, Fact, Tree, wants_text
+from lockproof.reading.reader import CHUNK, TEXT_LIMIT, Fact, Tree, wants_text
 
 ARCHIVE = "(archive)"  # where a tree lies that came without its place
 ALL_TEXTS_LIMIT = 512 << 20

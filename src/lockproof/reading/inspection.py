@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UnavailableError, UsageError
-from lockproof.proof.bytecode import check_bytecode
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.folders import folder_findings
-from lockproof.proof.observation import observe
-from lockproof.proof.reader import ChangedDuringRead, read_tree
-from lockproof.proof.readtree import bytecode_of, layout_of
-from lockproof.proof.surroundings import home_finding, mount_findings
-from lockproof.proof.vouched import Vouched
+from lockproof.reading.bytecode import check_bytecode
+from lockproof.reading.folders import folder_findings
+from lockproof.reading.observation import observe
+from lockproof.reading.reader import ChangedDuringRead, read_tree
+from lockproof.reading.readtree import bytecode_of, layout_of
+from lockproof.reading.surroundings import home_finding, mount_findings
+from lockproof.reading.vouched import Vouched
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lockproof.proof.bytecode import Holds
     from lockproof.proof.fingerprint import Fingerprint, Worked
-    from lockproof.proof.reader import Tree
-    from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.interpreters import Interpreter
+    from lockproof.reading.bytecode import Holds
+    from lockproof.reading.reader import Tree
+    from lockproof.reading.readtree import ReadTree
     from lockproof.wheels.store import Known
 
 

@@ -16,12 +16,12 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from lockproof.proof.fingerprint import Finding, Fingerprint, finding_to_json
-from lockproof.proof.reader import TICK, ChangedDuringRead, read_file, signature
+from lockproof.reading.reader import TICK, ChangedDuringRead, read_file, signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lockproof.proof.reader import Known, Tree
+    from lockproof.reading.reader import Known, Tree
 
     # real path, sha256, device, inode, mode, size, mtime_ns, ctime_ns
     Row = tuple[str, str, int, int, int, int, int, int]

@@ -11,8 +11,8 @@ from lockproof.proof.fingerprint import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockproof.proof.reader import Tree
     from lockproof.pythons.layout import Layout
+    from lockproof.reading.reader import Tree
 
 
 def folder_findings(tree: Tree, layout: Layout) -> Iterator[Finding]:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from lockproof.digests import hex_of_record_hash, writes_hex
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.shadows import what_it_hides
+from lockproof.reading.shadows import what_it_hides
 from lockproof.wheels.manifest import parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lockproof.proof.fingerprint import FileFact
-    from lockproof.proof.readtree import ReadTree
     from lockproof.pythons.layout import Layout
+    from lockproof.reading.readtree import ReadTree
 
     # path, sha256 in hexadecimal, size, what is odd, whether the path is plain
     _Row = tuple[str, str | None, str, str, bool]

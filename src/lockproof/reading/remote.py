@@ -18,21 +18,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UnavailableError, UsageError
-from lockproof.proof.archives import inspect_archive, new_archive, take
-from lockproof.proof.bytecode import check_bytecode
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.inspection import Inspection
-from lockproof.proof.observation import observe
-from lockproof.proof.prefixes import nobody
-from lockproof.proof.readtree import bytecode_of, layout_of, text_of
-from lockproof.proof.reported import tree_from_json
+from lockproof.reading.archives import inspect_archive, new_archive, take
+from lockproof.reading.bytecode import check_bytecode
+from lockproof.reading.inspection import Inspection
+from lockproof.reading.observation import observe
+from lockproof.reading.prefixes import nobody
+from lockproof.reading.readtree import bytecode_of, layout_of, text_of
+from lockproof.reading.reported import tree_from_json
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockproof.proof.archives import Recognise
-    from lockproof.proof.tarreader import Archive
+    from lockproof.reading.archives import Recognise
+    from lockproof.reading.tarreader import Archive
 
 _TARGET = re.compile(
     r"ssh:(?P<host>(?:[\w.+%][\w.+%-]*@)?(?:[\w.][\w.%-]*|\[[0-9a-fA-F:.%\w]+\])):(?P<path>/.*)", re.DOTALL

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lockproof.digests import sha256_hex
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.reader import ChangedDuringRead
+from lockproof.reading.reader import ChangedDuringRead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lockproof.proof.vouched import Vouched
     from lockproof.pythons.interpreters import Interpreter
+    from lockproof.reading.vouched import Vouched
 
 SCRIPT = Path(__file__).with_name("recompile.py")
 SECONDS = 20

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from lockproof.digests import sha256_hex
-from lockproof.proof.knownactivators import KNOWN
+from lockproof.reading.knownactivators import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from typing import IO
 
     from lockproof.project import Project
-    from lockproof.proof.inspection import Inspection
     from lockproof.pythons.carried import Carried
     from lockproof.pythons.interpreters import Discovery, Interpreter
     from lockproof.pythons.probing import Probe
+    from lockproof.reading.inspection import Inspection
 
 SCHEMES = ("tar", "ssh")
 
@@ -107,7 +107,7 @@ class Recogniser:
 
 
 def _inspect_tar(named: str, project: Project, expected: Interpreter | None) -> Inspection:
-    from lockproof.proof.archives import environment_in, inspect_archive, new_archive, take
+    from lockproof.reading.archives import environment_in, inspect_archive, new_archive, take
 
     file, folder = _split(named[len("tar:") :], project.places.folder)
     where = f"tar:{file}"
@@ -127,7 +127,7 @@ def _inspect_tar(named: str, project: Project, expected: Interpreter | None) -> 
 
 
 def _inspect_ssh(named: str, project: Project, expected: Interpreter | None) -> Inspection:
-    from lockproof.proof.remote import inspect_remote, parse_remote
+    from lockproof.reading.remote import inspect_remote, parse_remote
 
     remote = parse_remote(named, project.environ.get("LOCKPROOF_SSH", ""))
     recogniser = Recogniser(project, expected)
@@ -167,10 +167,10 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
     from dataclasses import replace
 
     from lockproof.environments.overlay import overlay_at
-    from lockproof.proof.inspection import inspect_environment
-    from lockproof.proof.prefixes import inspect_prefix, is_prefix
-    from lockproof.proof.readtree import layout_of
     from lockproof.pythons.interpreters import identify
+    from lockproof.reading.inspection import inspect_environment
+    from lockproof.reading.prefixes import inspect_prefix, is_prefix
+    from lockproof.reading.readtree import layout_of
 
     kind = named.partition(":")[0]
     path = project.places.folder / named

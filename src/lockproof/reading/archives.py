@@ -15,25 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UnavailableError, UsageError
-from lockproof.proof.bytecode import Held, check_bytecode
 from lockproof.proof.fingerprint import Finding, interpreter_digest
-from lockproof.proof.inspection import Inspection, bytecode_answers
-from lockproof.proof.observation import observe
-from lockproof.proof.prefixes import inspect_as_prefix, nobody
-from lockproof.proof.readtree import bytecode_of, layout_of, text_of
-from lockproof.proof.surroundings import home_elsewhere
-from lockproof.proof.tarreader import ARCHIVE, Archive, BrokenArchive, member_path
 from lockproof.pythons.carried import Holder, carried_build
+from lockproof.reading.bytecode import Held, check_bytecode
+from lockproof.reading.inspection import Inspection, bytecode_answers
+from lockproof.reading.observation import observe
+from lockproof.reading.prefixes import inspect_as_prefix, nobody
+from lockproof.reading.readtree import bytecode_of, layout_of, text_of
+from lockproof.reading.surroundings import home_elsewhere
+from lockproof.reading.tarreader import ARCHIVE, Archive, BrokenArchive, member_path
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO
 
-    from lockproof.proof.prefixes import Checked
-    from lockproof.proof.reader import Tree
     from lockproof.pythons.carried import Carried
     from lockproof.pythons.interpreters import Interpreter
+    from lockproof.reading.prefixes import Checked
+    from lockproof.reading.reader import Tree
 
     Recognise = Callable[[Carried], Interpreter | None]
 

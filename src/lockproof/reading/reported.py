@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from lockproof.proof.reader import Tree
+from lockproof.reading.reader import Tree
 
 
 def tree_from_json(document: object) -> Tree:
