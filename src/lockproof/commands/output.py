@@ -23,8 +23,7 @@ def progress(options: argparse.Namespace, *, interactive: bool = True) -> Progre
 
 def print_json(document: object) -> None:
     """A document on standard output."""
-    json.dump(document, sys.stdout, indent=1)
-    sys.stdout.write("\n")
+    sys.stdout.write(json.dumps(document, indent=1) + "\n")  # in one piece: `json.dump` writes every comma by itself
 
 
 def end_in_order() -> None:
