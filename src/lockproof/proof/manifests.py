@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lockproof.proof.fingerprint import Fingerprint
 
 MEMBER = "lockproof/member/v1"
-ENVIRONMENT = "lockproof/environment/v1"
+ENVIRONMENT = "lockproof/shared/v1"
 _TITLE = b"lockproof files 1\n"
 _LINE = re.compile(rb"([^\0]+)\0([^\0]+)\0([^\0\n]*(?:\0n[^\0\n]*)*)\n")
 
