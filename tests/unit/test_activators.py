@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +18,6 @@ from lockproof.reading.leftout import activator_findings
 from lockproof.reading.reader import read_tree
 from lockproof.reading.readtree import layout_of
 from support.environments import app_data, running
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PLACE = Place(("/work/my env",), "/opt/python/bin", "lib/python3.11/site-packages")
 TEXT = b"VIRTUAL_ENV='/work/my env'\nPS1=\"(my env) $PS1\"\nTCL_LIBRARY='/opt/python/lib/tcl8.6'\n"
@@ -89,3 +89,20 @@ def test_venv_s_own_are_known_to_the_script_that_makes_the_table(tmp_path: Path)
         digests.append({path: digest_of(text, place) for path, text in tree.texts.items() if path.startswith("bin/")})
     assert digests[0] == digests[1]
     assert sha256_hex(b"") not in digests[0].values()
+
+
+@pytest.mark.parametrize("name", ["activate", "activate.bat", "activate.fish", "activate_this.py"])
+def test_a_prompt_is_the_environment_s_own(name: str, tmp_path: Path) -> None:
+    """uv gives its environments the name of the project as their prompt."""
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if uv is None:
+        pytest.skip("uv is not there")
+    python = str(running().executable)
+    for folder, more in (("plain", []), ("named", ["--prompt", "my project"])):
+        command = [uv, "--no-config", "venv", "-q", "--no-cache", "--python", python, *more, str(tmp_path / folder)]
+        subprocess.run(command, check=True)
+    told = {}
+    for folder in ("plain", "named"):
+        tree = read_tree(str(tmp_path / folder))
+        told[folder] = [f for f in activator_findings(tree, layout_of(tree)) if f.path == f"scripts/{name}"]
+    assert told["named"] == told["plain"]

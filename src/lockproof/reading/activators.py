@@ -22,18 +22,30 @@ PATCHES = frozenset(("_virtualenv.py", "_virtualenv.pth"))
 _PLAIN = re.compile(r"[\w./+@=:,-]+")
 _QUOTABLE = re.compile(r"[\w./+@=:, -]+")
 _LEADS = re.compile(r"(?i:virtual_env) ?=? ?(?:r#|r)?['\"]?(/[\w./+@=:, -]*[\w./+@=:,-])")
+# A prompt as scripts have it, and what is there without one.
+_PROMPTS = (
+    ("'{}'", "''"),
+    ('"{}"', '""'),
+    ('"x{}"', '"x"'),
+    ('"x"{} ', "\"x\"'' "),
+    ("PROMPT={}\n", "PROMPT=''\n"),
+    ('PROMPT={}"\n', 'PROMPT="\n'),
+    ('PROMPT={}"\r', 'PROMPT="\r'),
+)
 _LIBRARIES = r"/lib/t(cl|k)[\w.]{1,8}"
 
 
 class Place(NamedTuple):
     """What a release writes of an environment.
 
-    `roots` are its folder as it was named and without links, `home` is pyvenv.cfg's, `site` is site-packages below it.
+    `roots` are its folder as it was named and without links, `home` is pyvenv.cfg's, `site` is site-packages below it;
+    `prompt` is pyvenv.cfg's, empty where the folder's name is shown.
     """
 
     roots: tuple[str, ...]
     home: str
     site: str
+    prompt: str = ""
 
 
 def is_known(name: str, content: bytes, place: Place) -> bool:
@@ -78,8 +90,19 @@ def has_release(tool: str) -> bool:
 
 def _forms(content: bytes, place: Place) -> Iterable[str]:
     text = content.decode("utf-8", "surrogateescape")
+    texts = [text]
+    if place.prompt and _QUOTABLE.fullmatch(place.prompt):  # virtualenv and uv write nothing where none is asked for
+        texts.append(_without_prompt(text, place.prompt))
     for root in dict.fromkeys(place.roots):
-        yield sha256_hex(_normal(text, root, place).encode("utf-8", "surrogateescape"))
+        for form in texts:
+            yield sha256_hex(_normal(form, root, place).encode("utf-8", "surrogateescape"))
+
+
+def _without_prompt(text: str, prompt: str) -> str:
+    """A script as it is written where no prompt is asked for, quoted in each of its ways."""
+    for quoted, empty in _PROMPTS:
+        text = text.replace(quoted.format(prompt), empty)
+    return text
 
 
 def _normal(text: str, root: str, place: Place) -> str:
@@ -95,7 +118,7 @@ def _normal(text: str, root: str, place: Place) -> str:
         text = text.replace(quoted, "@ENV@")
     if _PLAIN.fullmatch(root):
         text = re.sub(rf"(?<![\w./-]){re.escape(root)}(?![\w./+-])", "@ENV@", text)
-    name = root.rpartition("/")[2]
+    name = place.prompt if _QUOTABLE.fullmatch(place.prompt) else root.rpartition("/")[2]
     for quote in "'\"":
         text = text.replace(f"{quote}{name}{quote}", "@NAME@")
     return text.replace(f"({name}) ", "(@NAME@) ")

@@ -46,8 +46,9 @@ def is_activator(name: str) -> bool:
 
 def place_of(tree: ReadTree, layout: Layout) -> Place:
     """Where the environment lies, as its activating scripts say it."""
-    home = parse_pyvenv(text_of(tree, "pyvenv.cfg")).get("home", "")
-    return Place(tuple(dict.fromkeys((tree.root, tree.real_root))), home, layout.site)
+    keys = parse_pyvenv(text_of(tree, "pyvenv.cfg"))
+    prompt = keys.get("prompt", "").strip("'\"")  # venv writes its repr
+    return Place(tuple(dict.fromkeys((tree.root, tree.real_root))), keys.get("home", ""), layout.site, prompt)
 
 
 def activator_findings(tree: ReadTree, layout: Layout) -> Iterator[Finding]:
