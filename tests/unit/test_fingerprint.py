@@ -200,3 +200,22 @@ def test_digests_worked_out_before_are_of_the_same_files_and_owners_only() -> No
     assert not worked.is_of(files, {**groups, "a": []})
     assert not worked.is_of(files, {"a": ["site/a.py"]})
     assert not worked.is_of(files, {**groups, "c": []})
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"path": [], "code": "x", "message": "y"},
+        {"path": "site/a.py", "code": 5, "message": "y"},
+        {"path": "site/a.py", "code": "x", "message": None},
+        {"path": "site/a.py", "code": "x", "message": "y", "level": 1},
+        {"path": "site/\ud800.py", "code": "x", "message": "y"},
+        {"path": "site/a.py", "code": "x"},
+        "text",
+    ],
+    ids=repr,
+)
+def test_a_finding_is_made_of_texts(row: object) -> None:
+    document = {**to_json(example()), "findings": [row]}
+    with pytest.raises(UsageError, match="this is not a saved fingerprint"):
+        from_json(json.dumps(document), "saved.json")

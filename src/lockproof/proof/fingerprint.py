@@ -281,10 +281,7 @@ def from_json(
             files={str(p): FileFact(*fact) for p, fact in data["files"].items()} if files is None else files,
             startup=tuple(map(str, data.get("startup", ()))),
             interpreter={str(k): str(v) for k, v in data.get("interpreter", {}).items()},
-            findings=tuple(
-                Finding(row["code"], row["path"], row["message"], row.get("level", "mismatch"))
-                for row in data["findings"]
-            ),
+            findings=tuple(map(_finding_from_json, data["findings"])),
             about={str(k): str(v) for k, v in data.get("about", {}).items()},
             interpreter_files={str(k): str(v) for k, v in data.get("interpreter_files", {}).items()},
             platform={str(k): str(v) for k, v in data.get("platform", {}).items()},
@@ -303,6 +300,13 @@ def from_json(
             f"its {altered} digest isn't that of its content", where=where, remedy="the file was altered: make it anew"
         )
     return fingerprint
+
+
+def _finding_from_json(row: Mapping[str, object]) -> Finding:
+    texts = [row[name] for name in ("code", "path", "message")] + [row.get("level", "mismatch")]
+    code, path, message, level = (text for text in texts if isinstance(text, str))
+    "".join((code, path, message, level)).encode("utf-8", "surrogateescape")  # what can't be written is no text
+    return Finding(code, path, message, level)
 
 
 def _altered_part(fingerprint: Fingerprint, claimed: str) -> str | None:
