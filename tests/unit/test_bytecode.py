@@ -34,6 +34,14 @@ TIMED = importlib.util.MAGIC_NUMBER + bytes(12)
 UNREADABLE = "bytecode-unreadable"
 
 
+@pytest.fixture(autouse=True)
+def _bytecode_beside_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under `lockproof run`, bytecode goes to a folder of its own. Meanwhile no import may write any."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+
+
 def write(root: Path, files: dict[str, bytes | str]) -> None:
     for name, content in files.items():
         path = root / name

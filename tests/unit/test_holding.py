@@ -7,9 +7,13 @@ from dataclasses import replace
 import pytest
 
 from lockproof.attestation.holding import against_cell, hold, nearest, together
+from lockproof.attestation.statement import statement_of
+from lockproof.cells.policykeys import Policy, Seed
 from lockproof.proof.compare import prove
 from lockproof.proof.fingerprint import EDITABLE, FileFact, Finding, Fingerprint
 from support.attesting import ABOUT, environment, statement
+from support.fingerprints import DISTUTILS_LINE, setuptools
+from support.fingerprints import environment as seeded
 
 CORE = "site/demo/core.py"
 OTHER = {CORE: FileFact("f", "2" * 64, 11)}
@@ -105,3 +109,15 @@ def test_the_most_serious_of_several_verdicts_holds() -> None:
     found = Finding("attested", "cell", "x")
     both = together([match, predicted], [found])
     assert (both.verdict, both.findings) == ("mismatch", (found,))
+
+
+def test_seeds_that_a_policy_names_may_be_beside_what_was_attested() -> None:
+    demo = {"demo==1.0": {"site/demo/__init__.py": "one\n"}}
+    attested = statement_of(prove(bare := seeded(demo), bare), ABOUT)
+    observed = seeded({**demo, **setuptools()}, startup=(DISTUTILS_LINE,))
+    policy = Policy(seeds=(Seed(name="setuptools"),))
+
+    assert hold(attested, observed).verdict == "mismatch"
+    proof = hold(attested, observed, policy)
+    assert (proof.verdict, proof.findings) == ("match", ())
+    assert [tolerance.rule for tolerance in proof.tolerated] == ["seeds: setuptools"]

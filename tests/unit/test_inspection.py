@@ -810,6 +810,26 @@ def test_a_moved_environment_whose_scripts_still_lead_to_the_old_place_does_not_
     }
 
 
+def called(made: Made, folder: Path) -> None:
+    """The scripts of an environment, as if `folder` had been named when it was made."""
+    for name in ("demo", "demo-tool"):
+        path = made.scripts / name
+        path.write_bytes(path.read_bytes().replace(os.fsencode(made.folder), os.fsencode(folder)))
+
+
+def test_scripts_may_call_the_environment_by_a_path_with_dots(made: Made) -> None:
+    called(made, made.folder.parent / "wheels/.." / made.folder.name)
+    assert made.prove().verdict == "match"
+
+
+def test_a_path_with_dots_is_followed_as_the_kernel_does(made: Made, tmp_path: Path) -> None:
+    """What stands before `..` is a link into another place, and from there the path leads to another Python."""
+    (tmp_path / "elsewhere/deep").mkdir(parents=True)
+    (made.folder.parent / "link").symlink_to(tmp_path / "elsewhere/deep")
+    called(made, made.folder.parent / "link/.." / made.folder.name)
+    assert {f.path for f in made.prove().findings if f.code == "file-changed"} == {"scripts/demo", "scripts/demo-tool"}
+
+
 @pytest.mark.parametrize("tool", ["pip", "uv"])
 def test_pip_and_uv_make_the_predicted_environment(tool: str, wheels: list[Path], store: Store, tmp_path: Path) -> None:
     try:

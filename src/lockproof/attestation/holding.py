@@ -9,6 +9,7 @@ from lockproof.cells.policykeys import STRICT
 from lockproof.proof.compare import Proof, attributed, differing_layers, prove
 from lockproof.proof.fingerprint import Finding, Fingerprint
 from lockproof.proof.policy import apply
+from lockproof.proof.seeds import seeds_of, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +29,10 @@ def hold(statement: Statement, observed: Fingerprint, policy: Policy = STRICT) -
 
     A statement has no list of files, so what differs is named by layer and distribution.
     """
-    proof = apply(policy, prove(_filled_in(statement.attested, observed), observed))
+    attested = statement.attested
+    own = {dist.name for dist in attested.distributions}
+    beside = [seed for seed in seeds_of(observed, own) if seed.name not in own]  # what a policy may let pass
+    proof = apply(policy, prove(_filled_in(attested, without(observed, beside)), observed))
     return replace(proof, findings=(*proof.findings, *_differences(proof)))
 
 

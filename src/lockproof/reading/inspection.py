@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
     from lockproof.reading.reader import Tree
     from lockproof.reading.readtree import ReadTree
     from lockproof.wheels.store import Known
+
+
+# A script's interpreter by a path with `..` in it, in any of the forms that installers write.
+_CALLED = re.compile(rb"(/[^\n\"']*/\.\./[^\n\"']*?)/(?:bin|Scripts)/python[\w.]*")
+_HEAD = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +77,7 @@ def inspect_environment(
         interpreter=interpreter.identity if interpreter else {},
         interpreter_layer=interpreter.layer if interpreter else None,
         worked=worked,
+        aliases=_aliases(tree),
     )
     if interpreter:
         fingerprint = interpreter.told_by(fingerprint)
@@ -98,6 +106,14 @@ def _unreadable(folder: str, error: Exception) -> UnavailableError:
         "the environment can't be read whole", where=folder, why=why,
         remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
     )  # fmt: skip
+
+
+def _aliases(tree: Tree) -> list[str]:
+    """The folder's names with `..` in them by which its scripts call it: uv writes them for a path so named."""
+    scripts = f"{layout_of(tree).scripts}/"
+    heads = (text[:_HEAD] for path, text in tree.texts.items() if path.startswith(scripts))
+    named = {os.fsdecode(match[1]) for head in heads for match in _CALLED.finditer(head)}
+    return sorted(name for name in named if os.path.realpath(name) == tree.real_root)
 
 
 def _open_folders(tree: Tree) -> list[Finding]:

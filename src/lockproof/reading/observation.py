@@ -41,7 +41,7 @@ from lockproof.wheels.startup import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lockproof.proof.fingerprint import Worked
     from lockproof.pythons.layout import Layout
@@ -57,20 +57,25 @@ def observe(
     interpreter: Mapping[str, str],
     interpreter_layer: str | None,
     worked: Worked | None = None,
+    aliases: Sequence[str] = (),
 ) -> Fingerprint:
     """The fingerprint of what was read; `worked` spares working digests out of the same files once more.
+
+    `aliases` are further names of the environment's folder, that scripts may call it by.
 
     `bytecode` answers for each file of `bytecode_of` with a finding, or None for one that is true to its source; one
     without an answer is a finding too. The interpreter's facts come from whoever could identify it; without them that
     layer is missing and the environment stays unproven.
     """
-    return _Observation(tree, layout_of(tree), worked).fingerprint(bytecode, interpreter, interpreter_layer)
+    return _Observation(tree, layout_of(tree), worked, aliases).fingerprint(bytecode, interpreter, interpreter_layer)
 
 
 class _Observation:
     """One pass over a tree; each step adds facts or findings."""
 
-    def __init__(self, tree: ReadTree, layout: Layout, worked: Worked | None = None) -> None:
+    def __init__(
+        self, tree: ReadTree, layout: Layout, worked: Worked | None = None, aliases: Sequence[str] = ()
+    ) -> None:
         self._worked = worked
         self.tree = tree
         self.layout = layout
@@ -83,7 +88,7 @@ class _Observation:
         names = {path for path in (*tree.links, *tree.files) if self._is_python(path)}
         self.interpreters = {
             f"{base}/{name}".encode("utf-8", "surrogateescape")
-            for base in (tree.root, tree.real_root)
+            for base in (tree.root, tree.real_root, *aliases)
             for name in names
         }
 
