@@ -279,7 +279,7 @@ def test_a_bug_shows_where_it_is_when_asked(monkeypatch: pytest.MonkeyPatch) -> 
         (["list", "-C", "gone"], "gone: there is no such folder\n  name an existing folder with -C\n"),
         (
             ["fingerprint", "gone"],
-            "gone: this is no target: there is no such folder or file\n  name a folder or a saved fingerprint\n",
+            "gone: this is no target: there is no such folder or file\n  name a folder, an archive as tar:FILE, or a",
         ),
         (["fingerprint", "x:y"], "x:y: this is no target: x: targets are not known\n"),
         (["fingerprint", "tar:gone.tar"], "tar:gone.tar: this archive can't be read: there is no such file\n"),
@@ -294,7 +294,12 @@ def test_a_bug_shows_where_it_is_when_asked(monkeypatch: pytest.MonkeyPatch) -> 
             "verify needs to know against what\n  give --cell ID, --expect FILE, or --attestation FILE with --key\n",
         ),
         (["fingerprint", "saved.json"], "saved.json: this is not a saved fingerprint: KeyError: 'schema'\n"),
-        (["fingerprint", "binary"], "binary: this saved fingerprint can't be read: 'utf-8' codec can't decode"),
+        (
+            ["fingerprint", "binary"],
+            "binary: this is no saved fingerprint: it is no text\n  an archive is named as tar:",
+        ),
+        (["fingerprint", ".", "--name", "x"], "--name is the name in a bundle\n"),
+        (["fingerprint", ".", "--bundle", "x", "--json"], "--bundle and --json both say where the fingerprint goes\n"),
     ],
 )
 def test_bad_input_ends_with_2_and_a_sentence(

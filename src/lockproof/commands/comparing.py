@@ -44,7 +44,10 @@ def compare(options: argparse.Namespace, project: Project) -> int:
     """`lockproof compare`: two targets against each other, or more by what they share."""
     members = Members(options.targets, project)
     if len(members.names) < 2:
-        raise UsageError("compare needs two targets or more", remedy="name a second folder or saved fingerprint")
+        why, remedy = "", "name a second target, or a bundle that has several"
+        if options.targets and (project.places.folder / options.targets[0] / "members").is_dir():
+            why = f"{options.targets[0]} looks like a bundle, and has no bundle.json"
+        raise UsageError("compare needs two targets or more", why=why, remedy=remedy)
     if len(members.names) == 2:
         left, right = members.names
         comparison = compare_two(members.read(left), members.read(right))

@@ -91,6 +91,10 @@ def predict(options: argparse.Namespace, project: Project) -> int:
 
 def fingerprint(options: argparse.Namespace, project: Project) -> int:
     """`lockproof fingerprint`."""
+    if options.name and not options.bundle:
+        raise UsageError("--name is the name in a bundle", remedy="name the bundle with --bundle, or leave --name out")
+    if options.bundle and options.json:
+        raise UsageError("--bundle and --json both say where the fingerprint goes", remedy="give one of them")
     found = read_target(options.target, project)
     if options.bundle:
         add_to_bundle(options, project, found)

@@ -38,7 +38,10 @@ def read_target(named: str, project: Project, expected: Interpreter | None = Non
     if not elsewhere and path.is_file():
         try:
             return from_json(path.read_text(encoding="utf-8"), named)
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            remedy = f"an archive is named as tar:{named}"
+            raise UsageError("this is no saved fingerprint", where=named, why="it is no text", remedy=remedy) from error
+        except OSError as error:
             raise UsageError("this saved fingerprint can't be read", where=named, why=str(error)) from error
     observed = observe_target(named, project, expected)
     if elsewhere:
@@ -176,8 +179,10 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
     path = project.places.folder / named
     if not path.is_dir():
         why = f"{kind}: targets are not known" if ":" in named else "there is no such folder or file"
-        why = "it is a file, and the environment itself is needed" if path.is_file() else why
-        raise UsageError("this is no target", where=named, why=why, remedy="name a folder or a saved fingerprint")
+        remedy = "name a folder, an archive as tar:FILE, or a saved fingerprint"
+        if path.is_file():
+            why, remedy = "it is a file, and the environment itself is needed", "name its folder, or tar:FILE"
+        raise UsageError("this is no target", where=named, why=why, remedy=remedy)
     if overlay_at(path):
         raise UsageError("this environment is an overlay, which has no files of its own here", where=named,
                          remedy="run its cell with link: auto, and name that one")  # fmt: skip
