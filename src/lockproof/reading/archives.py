@@ -22,7 +22,7 @@ from lockproof.reading.inspection import Inspection, bytecode_answers
 from lockproof.reading.observation import observe
 from lockproof.reading.prefixes import inspect_as_prefix, nobody
 from lockproof.reading.readtree import bytecode_of, layout_of, text_of
-from lockproof.reading.surroundings import home_elsewhere
+from lockproof.reading.surroundings import carried_home_finding
 from lockproof.reading.tarreader import ARCHIVE, Archive, BrokenArchive, member_path
 from lockproof.wheels.startup import parse_pyvenv
 
@@ -173,17 +173,16 @@ def _interpreter_of(
         end = f"{home}/python"
     else:
         return None, None, [Finding("interpreter", "scripts/python", "is not there")]
-    carried = carried_build(_holder(archive), end.lstrip("/"))
+    holder = _holder(archive)
+    carried = carried_build(holder, end.lstrip("/"))
     if carried is None:
         text = f"leads to {end}, which the archive does not hold whole"
         return None, None, [Finding("interpreter", "scripts/python", text, "unproven")]
     if python in tree.files and carried.files["executable"] != f"sha256:{tree.files[python][0]}":
         text = f"is a program of its own, not the {declared or 'interpreter'} that pyvenv.cfg names"
         return None, None, [Finding("interpreter", "scripts/python", text)]
-    findings = []
-    if archive.real_path(home) != archive.real_path(f"{carried.prefix}/bin"):
-        findings.append(home_elsewhere(home, f"/{carried.prefix}/bin"))
-    return recognise(carried), carried, findings
+    elsewhere = carried_home_finding(home, carried, holder)
+    return recognise(carried), carried, [elsewhere] if elsewhere else []
 
 
 def _holder(archive: Archive) -> Holder:

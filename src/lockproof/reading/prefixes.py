@@ -43,7 +43,7 @@ _READ = re.compile(rf"(local|(local/)?({_PYTHON_PARTS}|(bin|lib/python3[^/]*|inc
 # What CPython's own `make install` puts among the scripts (Makefile.pre.in: bininstall, scripts).
 _OF_PYTHON = re.compile(r"(python|idle|pydoc|2to3)[\d.-]*t?(-config|-gdb\.py)?|python3-config|pyvenv")
 # Beside the executable these change where Python looks for its library (Modules/getpath.py).
-_OF_START = re.compile(r"pyvenv\.cfg|pybuilddir\.txt|python\d*\._pth")
+_OF_START = re.compile(r"pyvenv\.cfg|pybuilddir\.txt|[^/]*\._pth")
 _OUTSIDE = "(outside)"
 # What CPython puts into an empty site-packages, byte for byte (Lib/site-packages/README.txt).
 _README = "cba8fece8f62c36306ba27a128f124a257710e41fc619301ee97be93586917cb"
