@@ -153,6 +153,17 @@ def test_a_folder_in_place_of_the_library_s_zip_is_no_whole_python(tmp_path: Pat
     assert ("interpreter", "scripts/python", "unproven") in told(look(tmp_path))
 
 
+def test_folders_that_everybody_may_write_are_named(tmp_path: Path) -> None:
+    """But for those that are none of Python's."""
+    python(tmp_path)
+    distribution(tmp_path, PLAIN, "demo")
+    for name in (PLAIN, "lib/python3.11/json", "var", "share"):
+        (tmp_path / name).chmod(0o1777)
+    found = [(finding.path, finding.message) for finding in look(tmp_path).findings if finding.code == "mode"]
+    text = "its mode 1777 is world-writable"
+    assert found == [("data/lib/python3.11/json", text), ("site", text)]
+
+
 def test_what_came_with_python_or_is_not_python_is_left_in_peace(tmp_path: Path) -> None:
     python(tmp_path)
     write(tmp_path, f"{PLAIN}/README.txt", (
