@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -191,6 +192,76 @@ def test_bytecode_in_an_archive_is_compared_with_its_source(
     cached.write_bytes(cached.read_bytes().replace(b"plain says", b"EVIL! says"))
     findings = [("bytecode-false", f"site/plain/__pycache__/{cached.name}", "mismatch")]
     assert verify(project, f"tar:{image('poisoned.tar')}:{environment}") == (3, "mismatch", findings)
+
+
+def test_what_only_an_archive_can_hold_is_told(
+    project: Project, python: dict[str, Path], environment: Path, tmp_path: Path
+) -> None:
+    """Times and names that no disk takes, links between files of two kinds, and a folder open to everybody."""
+    twin = tmp_path / "twin.py"
+    twin.write_text("")
+    command = [str(next(iter(python.values()))), "-m", "compileall", "-q", "-b", str(twin)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    bytecode = twin.with_suffix(".pyc").read_bytes()
+    [site] = (str(path)[1:] for path in environment.glob("lib/python3*/site-packages"))
+    tag = f"cpython-{python_tag(python)[2:]}"
+    honest = pack(tmp_path / "honest.tar", environment, *parts_of(python))
+
+    def cached(name: str, **pax: str) -> tuple[tarfile.TarInfo, bytes]:
+        info = tarfile.TarInfo(f"{site}/plain/__pycache__/{name}.{tag}.pyc")
+        info.size, info.pax_headers = len(bytecode), pax
+        return info, bytecode
+
+    def other(
+        name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 0o644
+    ) -> tuple[tarfile.TarInfo, bytes]:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname, info.mode = kind, link, mode
+        return info, b""
+
+    def with_more(*members: tuple[tarfile.TarInfo, bytes]) -> tuple[int, str, list[tuple[str, str, str]]]:
+        packed = Path(shutil.copyfile(honest, tmp_path / "more.tar"))
+        with tarfile.open(packed, "a") as tar:
+            for info, content in members:
+                tar.addfile(info, io.BytesIO(content))
+        return verify(project, f"tar:{packed}:{environment}")
+
+    assert with_more(cached("__init__", mtime="1e30"))[0] == 3  # the bytecode of nothing is not that of the module
+    assert with_more(other(site, tarfile.DIRTYPE, mode=0o777)) == (3, "mismatch", [("mode", "site", "mismatch")])
+    code, said, _ = with_more(other(f"{site}/{'q' * 300}.py"), cached("q" * 300))
+    assert (code, "the archive's bytecode can't be compared: " in said, "bug" in said) == (4, True, False)
+    metadata = next(environment.glob("lib/python3*/site-packages/plain-*/METADATA"))
+    link = other(f"{site}/plain/twin.py", tarfile.LNKTYPE, str(metadata)[1:])
+    _, _, findings = with_more(link, cached("twin"))
+    assert ("bytecode-unreadable", f"site/plain/__pycache__/twin.{tag}.pyc", "unproven") in findings
+
+
+def test_a_home_from_which_python_would_find_another_library_is_named(
+    project: Project, python: dict[str, Path], environment: Path, tmp_path: Path
+) -> None:
+    home = str(prefix_of(python) / "bin")
+    [series] = (path.name for path in (environment / "lib").glob("python3*"))
+
+    def image(said: str) -> Path:
+        packed = tmp_path / "x.tar"
+        pack(packed, environment, *parts_of(python), change=lambda m: None if m.name.endswith("/pyvenv.cfg") else m)
+        with tarfile.open(packed, "a") as tar:
+            text = (
+                (environment / "pyvenv.cfg").read_bytes().replace(f"home = {home}".encode(), f"home = {said}".encode())
+            )
+            for name, content in ((f"{environment}/pyvenv.cfg"[1:], text), (f"opt/fake/lib/{series}/os.py", b"evil")):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+            link = tarfile.TarInfo("opt/fake/bin")
+            link.type, link.linkname = tarfile.SYMTYPE, home
+            tar.addfile(link)
+        return packed
+
+    findings = [("interpreter-home", "data/pyvenv.cfg", "mismatch")]
+    assert verify(project, f"tar:{image(home)}:{environment}") == (0, "match", [])
+    for other in ("/opt/fake/bin", home[1:]):
+        assert verify(project, f"tar:{image(other)}:{environment}") == (3, "mismatch", findings)
 
 
 def test_an_archive_without_one_environment_says_what_it_has(

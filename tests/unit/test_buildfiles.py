@@ -122,6 +122,8 @@ def append(name: str) -> Callable[[Path], None]:
         ("lib/python3.12/test/site-packages/more.py", ["stdlib"]),
         ("lib/python3.12/ensurepip/_bundled/pip-26.3-py3-none-any.whl", ["stdlib"]),
         ("lib/python312.zip", ["stdlib"]),  # searched before the folder
+        ("lib/python312.zip/json.py", ["stdlib"]),  # a folder of that name is searched, too
+        ("lib/python312.zip/LICENSE.txt", []),
         ("lib/python3.12/site-packages/more.py", []),
         ("lib/python3.12/json/__pycache__/__init__.pyc", []),
         ("lib/python3.12/LICENSE.txt", []),

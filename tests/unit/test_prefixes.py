@@ -124,7 +124,6 @@ STRAYS = {
     "a path file": (f"{PLAIN}/x.pth", "import os\n", ("unowned", "site/x.pth")),
     "a sitecustomize": (f"{PLAIN}/sitecustomize.py", "", ("unowned", "site/sitecustomize.py")),
     "a script of Python": ("bin/evil", "#!/usr/bin/env python3\n", ("unowned", "scripts/evil")),
-    "a pyvenv.cfg beside the executable": ("bin/pyvenv.cfg", "home = /x\n", ("unowned", "scripts/pyvenv.cfg")),
     "a README that is another": (f"{PLAIN}/README.txt", "import\n", ("unowned", "site/README.txt")),
     "Debian's folder": (f"{DEBIAN}/stray.py", "", ("unowned", "site/stray.py")),
 }
@@ -137,6 +136,32 @@ def test_what_is_stray_is_named(name: str, tmp_path: Path) -> None:
     distribution(tmp_path, PLAIN, "demo")
     write(tmp_path, path, content, 0o755)
     assert told(look(tmp_path)) == [OTHERS, (*finding, "mismatch")]
+
+
+@pytest.mark.parametrize("name", ["pyvenv.cfg", "pybuilddir.txt", "python3.11._pth"])
+def test_what_decides_where_python_looks_for_its_library_is_named(name: str, tmp_path: Path) -> None:
+    python(tmp_path)
+    write(tmp_path, f"bin/{name}", "/opt/evil\n")
+    found = told(look(tmp_path))
+    assert ("interpreter", "scripts/python", "unproven") in found
+    assert ("unowned", f"scripts/{name}", "mismatch") in found
+
+
+def test_a_folder_in_place_of_the_library_s_zip_is_no_whole_python(tmp_path: Path) -> None:
+    python(tmp_path)
+    write(tmp_path, "lib/python311.zip/json.py", "evil = 1\n")
+    assert ("interpreter", "scripts/python", "unproven") in told(look(tmp_path))
+
+
+def test_folders_that_everybody_may_write_are_named(tmp_path: Path) -> None:
+    """But for those that are none of Python's."""
+    python(tmp_path)
+    distribution(tmp_path, PLAIN, "demo")
+    for name in (PLAIN, "lib/python3.11/json", "var", "share"):
+        (tmp_path / name).chmod(0o1777)
+    found = [(finding.path, finding.message) for finding in look(tmp_path).findings if finding.code == "mode"]
+    text = "its mode 1777 is world-writable"
+    assert found == [("data/lib/python3.11/json", text), ("site", text)]
 
 
 def test_what_came_with_python_or_is_not_python_is_left_in_peace(tmp_path: Path) -> None:

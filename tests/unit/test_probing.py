@@ -44,6 +44,18 @@ def test_an_answer_becomes_a_value(python: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("beside", ["pybuilddir.txt", "Modules/Setup.local", "python3.12._pth"])
+def test_one_that_is_sent_to_another_library_is_refused(beside: str, python: Path, tmp_path: Path) -> None:
+    """Even where it was asked before, and the answer is remembered."""
+    fake_python(python, "3.12.1")
+    probe(python, cache=tmp_path / "cache", clock=later)
+    (python.parent / beside).parent.mkdir(exist_ok=True)
+    (python.parent / beside).write_text("/opt/evil\n")
+    with pytest.raises(NotAnInterpreterError) as caught:
+        probe(python, cache=tmp_path / "cache", clock=later)
+    assert str(caught.value) == f"has {beside} beside it, which sends it to another standard library"
+
+
 def test_it_is_run_once_isolated_without_site_and_without_writing_bytecode(python: Path) -> None:
     probe(fake_python(python, "3.12.1"))
     assert runs_of(python) == [f"-I -S -B {SCRIPT}"]

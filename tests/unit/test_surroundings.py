@@ -68,6 +68,11 @@ def test_an_archive_above_a_link_to_the_prefix(base: Interpreter, tmp_path: Path
     assert "standard library of" in said(evil / "linked/bin", base)
 
 
+def test_an_old_home_that_is_a_build_folder(base: Interpreter) -> None:
+    (base.prefix / "pybuilddir.txt").write_text("build")
+    assert said(base.prefix, base).endswith("where pybuilddir.txt decides where Python finds its standard library")
+
+
 @pytest.mark.parametrize("home", ["", "real/3.12/bin", "/nowhere"])
 def test_another_home(home: str, base: Interpreter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative one leads from whatever folder Python is started in."""

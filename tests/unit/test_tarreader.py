@@ -131,6 +131,16 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: archive_of((member("a", tarfile.LNKTYPE, "b"), b"")),
         "has a hard link to 'b', which it does not hold before",
     ),
+    "a file that is named as a folder": (lambda: archive_of(file("a/b.py/")), "has 'a/b.py/', which is named as a"),
+    "the same with a long name": (
+        lambda: archive_of(file(f"{'a' * 300}/b.py/")),
+        f"has {'a' * 300 + '/b.py'!r}, which is named as a",
+    ),
+    "a link that is named as a folder": (
+        lambda: archive_of((member("a/", tarfile.SYMTYPE, "b"), b"")),
+        "has 'a/', which is named as a folder and is none",
+    ),
+    "a root that is no folder": (lambda: archive_of((member(".", tarfile.FIFOTYPE), b"")), "has '.', which is named"),
     "a script only as a link to what was not kept": (
         lambda: archive_of(file("cache/x"), (member("bin/x", tarfile.LNKTYPE, "cache/x"), b"")),
         "has 'bin/x' only as a hard link to 'cache/x'",
@@ -195,9 +205,35 @@ def test_sources_and_bytecode_are_kept_in_the_spool_alone() -> None:
     spool: IO[bytes] = io.BytesIO()
     archive = Archive(spool)
     archive.take(io.BytesIO(archive_of(file("a.py", b"12"), file("a.txt", b"3"), file("__pycache__/a.pyc", b"456"))))
-    assert archive.spooled == {"a.py": (0, 2, 0.0), "__pycache__/a.pyc": (2, 3, 0.0)}
+    assert archive.spooled == {"a.py": (0, 2), "__pycache__/a.pyc": (2, 3)}
     assert spool.seek(0) == 0
     assert spool.read() == b"12456"
+
+
+def test_what_links_to_nothing_of_its_kind_is_not_in_the_spool() -> None:
+    """But for empty files, which have nothing to be kept."""
+    links = [(member(name, tarfile.LNKTYPE, target), b"") for name, target in (("a.py", "a.txt"), ("b.py", "b.txt"))]
+    archive = Archive(io.BytesIO())
+    archive.take(io.BytesIO(archive_of(file("a.txt", b"12"), file("b.txt", b""), *links)))
+    assert archive.spooled == {"b.py": (0, 0)}
+
+
+def test_folders_have_the_worst_of_their_modes() -> None:
+    def folder(name: str, mode: int) -> tuple[tarfile.TarInfo, bytes]:
+        info = member(name, tarfile.DIRTYPE)
+        info.mode = mode
+        return info, b""
+
+    named = [
+        folder("./", 0o755),
+        folder("env", 0o1777),
+        folder("env/", 0o755),
+        folder("env/lib", 0o700),
+        folder("x", 0),
+    ]
+    archive = read(archive_of(*named))
+    assert archive.modes("env") == {"": 0o1777, "lib": 0o700}
+    assert archive.modes("") == {"": 0o755, "env": 0o1777, "env/lib": 0o700, "x": 0}
 
 
 def test_a_sparse_file_is_what_reading_it_gives(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ class BuildFiles:
 def read_build(probe: Probe, known: KnownFiles) -> BuildFiles:
     """The files of the build that answered `probe`; only what isn't `known` is read.
 
-    The stdlib is every importable file below its folder, and the zip that is searched before it, without
-    site-packages, dist-packages and `__pycache__`; in files that state where the build was put, that prefix
+    The stdlib is every importable file below its folder, and the zip (or folder of its name) that is searched before
+    it, without site-packages, dist-packages and `__pycache__`; in files that state where the build was put, that prefix
     is replaced. Raises UnavailableError for a file that can't be read or changes meanwhile.
     """
     try:
@@ -74,7 +74,10 @@ def _file_digest(path: Path, known: KnownFiles) -> str:
 def _stdlib_files(probe: Probe, known: KnownFiles) -> Iterator[tuple[str, str]]:
     own_prefix = os.fsencode(probe.configured_prefix)
     yield from _files(probe.stdlib, known, skipped=NOT_THE_STDLIB, own_prefix=own_prefix)
-    if probe.archive and probe.archive.is_file():
+    if probe.archive and probe.archive.is_dir():  # from which Python imports, too
+        for relative, sha256 in _files(probe.archive, known):
+            yield f"../{probe.archive.name}/{relative}", sha256
+    elif probe.archive and probe.archive.is_file():
         yield f"../{probe.archive.name}", _content(os.path.realpath(probe.archive), known)
 
 

@@ -20,12 +20,12 @@ from lockproof.pythons.buildrows import (
     rows_of,
     states_its_prefix,
 )
+from lockproof.pythons.layout import library_marks, start_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _NAME = re.compile(r"python(3\.\d+t?)")
-_LIBPYTHON = re.compile(r"libpython3\.\d+t?d?\.(so[\d.]*|dylib)")
 _PREFIX_LINE = re.compile(rb"^\s*\{?\s*'prefix': '([^'\n]+)',", re.MULTILINE)
 _PATCHLEVEL = re.compile(rb'^#define PY_VERSION\s+"([\w.+]+)"', re.MULTILINE)
 # The parts of a build that decide what code runs, as an Interpreter's `files` has them.
@@ -78,12 +78,30 @@ class Holder:
         self.links = links
         self.texts = texts
         self.real_path = real_path
+        self._folders: set[str] | None = None
+
+    def has(self, path: str) -> bool:
+        """Whether there is a file at that path, or a folder with anything in it; links are followed."""
+        real = self.real_path(path)
+        return real in self.files or self.is_folder(real)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether anything lies below that path, in which there are no links."""
+        if self._folders is None:
+            self._folders = set()
+            for found in (*self.files, *self.links):
+                folder = found.rpartition("/")[0]
+                while folder and folder not in self._folders:
+                    self._folders.add(folder)
+                    folder = folder.rpartition("/")[0]
+        return path in self._folders
 
 
 def carried_build(held: Holder, executable: str) -> Carried | None:
     """The build of the executable at this path; None where not all of it is held.
 
-    Its standard library is `lib/pythonX.Y` beside its `bin`, which is where CPython looks for it first.
+    Its standard library is `lib/pythonX.Y` beside its `bin`, which is where CPython looks for it first, unless a file
+    beside the executable sends it elsewhere: then nothing is known.
     """
     real = held.real_path(executable)
     folder, _, name = real.rpartition("/")
@@ -92,16 +110,19 @@ def carried_build(held: Holder, executable: str) -> Carried | None:
     digest = held.files.get(real)
     if match is None or digest is None or not folder.endswith("bin"):
         return None
+    beside = (*start_files(name), "pyvenv.cfg", *library_marks(match[1]))
+    if any(held.has(f"{folder}/{other}") for other in beside):
+        return None
     start = f"{prefix}/" if prefix else ""
     library, extensions = f"{start}lib/python{match[1]}/", f"{start}lib/python{match[1]}/lib-dynload/"
     if f"{library}os.py" not in held.files:
         return None
     stdlib = dict(_importable(held, library, NOT_THE_STDLIB))
     dynload = dict(_importable(held, extensions, frozenset()))
-    archive = f"lib/python{match[1].replace('.', '')}.zip"
-    if f"{start}{archive}" in held.files:
-        stdlib[f"../{archive[4:]}"] = held.files[f"{start}{archive}"]
-    if "" in stdlib.values() or "" in dynload.values():
+    archive = f"python{match[1].replace('.', '')}.zip"
+    stdlib |= {f"../{archive}": digest for digest in _archive(held, f"{start}lib/{archive}")}
+    libpython = _libpython(held, f"{start}lib/", match[1])
+    if "" in stdlib.values() or "" in dynload.values() or libpython is None:
         return None
     rows = {EXTENSIONS: rows_of(EXTENSIONS, dynload.items()), STDLIB: rows_of(STDLIB, stdlib.items())}
     return Carried(
@@ -110,7 +131,7 @@ def carried_build(held: Holder, executable: str) -> Carried | None:
         version=_version(held, start, match[1]),
         files={
             "executable": f"sha256:{digest}",
-            "libpython": _libpython(held, f"{start}lib/", match[1]),
+            "libpython": libpython,
             EXTENSIONS: part_digest(EXTENSIONS, rows[EXTENSIONS]) if dynload else "none",
             STDLIB: part_digest(STDLIB, rows[STDLIB]),
         },
@@ -159,13 +180,31 @@ def _own_prefix(held: Holder, folder: str) -> bytes:
     return b"\0"
 
 
-def _libpython(held: Holder, folder: str, series: str) -> str:
+def _archive(held: Holder, path: str) -> Iterator[str]:
+    """The sha256 of the zip that is searched before the standard library, if there is one.
+
+    "" for one that is not held, and for a folder of that name: Python imports from that as well.
+    """
+    if path in held.files or path in held.links:
+        yield held.files.get(held.real_path(path), "")
+    elif held.is_folder(path):
+        yield ""
+
+
+def _libpython(held: Holder, folder: str, series: str) -> str | None:
+    """The digest of the shared library, "static" without one; None where it can't be said which one is loaded."""
+    # The loader looks below glibc-hwcaps first, and takes a file by its name there as well.
+    name = re.compile(rf"(glibc-hwcaps/[^/]+/)?libpython{re.escape(series)}d?\.(so[\w.]*|dylib)")
     names = [
         path
-        for path in held.files
-        if path.startswith(f"{folder}libpython{series}") and _LIBPYTHON.fullmatch(path[len(folder) :])
+        for paths in (held.files, held.links)
+        for path in paths
+        if path.startswith(folder) and name.fullmatch(path[len(folder) :])
     ]
-    return f"sha256:{held.files[min(names, key=len)]}" if names else "static"
+    contents = {held.files.get(held.real_path(path), "") for path in names}
+    if "" in contents or len(contents) > 1:
+        return None
+    return f"sha256:{contents.pop()}" if contents else "static"
 
 
 def _version(held: Holder, start: str, series: str) -> str:

@@ -17,6 +17,18 @@ def canonical_name(name: str) -> str:
     return _CANONICAL.sub("-", name).lower()
 
 
+def library_marks(series: str) -> list[str]:
+    """What CPython, from its executable's folder upwards, knows its prefix by; for a series such as "3.13t"."""
+    library, archive = f"python{series}", f"python{series.replace('.', '')}.zip"
+    names = (archive, f"{library}/os.py", f"{library}/os.pyc", f"{library}/lib-dynload")
+    return [f"{folder}/{name}" for folder in ("lib", "lib64") for name in names]
+
+
+def start_files(executable: str) -> tuple[str, ...]:
+    """The files beside an executable of that name by which CPython takes its library from elsewhere (getpath.py)."""
+    return ("pybuilddir.txt", "Modules/Setup.local", f"{executable}._pth")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
     """The folders of one environment, relative to its root, with `/` and without a closing one."""

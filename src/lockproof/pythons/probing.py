@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.digests import sha256_hex
 from lockproof.pythons.knownfiles import is_settled, signature_of, write_atomically
+from lockproof.pythons.layout import start_files
 from lockproof.pythons.platforms import Platform
 
 if TYPE_CHECKING:
@@ -80,8 +81,12 @@ def probe(
 
     It is run with `-I -S -B`, so no site, no .pth and no sitecustomize is, unless `cache` (a folder) holds an
     answer of the same executable, libpython and C library. Raises NotAnInterpreterError, after `timeout`
-    seconds at the latest. `clock` gives the present in ns since the epoch.
+    seconds at the latest; also where a file beside the executable, which no digest covers, decides where its library
+    is. `clock` gives the present in ns since the epoch.
     """
+    for beside in start_files(executable.name):
+        if (executable.parent / beside).exists():
+            raise NotAnInterpreterError(f"has {beside} beside it, which sends it to another standard library")
     store = cache / f"{cache_key(executable)}.json" if cache else None
     script = sha256_hex(_SCRIPT.read_bytes())
     if store and (remembered := _remembered(store, script, executable)):

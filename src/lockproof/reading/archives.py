@@ -18,16 +18,17 @@ from lockproof.errors import UnavailableError, UsageError
 from lockproof.proof.fingerprint import Finding, interpreter_digest
 from lockproof.pythons.carried import Holder, carried_build
 from lockproof.reading.bytecode import Held, check_bytecode
+from lockproof.reading.folders import folder_findings
 from lockproof.reading.inspection import Inspection, bytecode_answers
 from lockproof.reading.observation import observe
 from lockproof.reading.prefixes import inspect_as_prefix, nobody
 from lockproof.reading.readtree import bytecode_of, layout_of, text_of
-from lockproof.reading.surroundings import home_elsewhere
+from lockproof.reading.surroundings import carried_home_finding
 from lockproof.reading.tarreader import ARCHIVE, Archive, BrokenArchive, member_path
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from typing import IO
 
     from lockproof.pythons.carried import Carried
@@ -115,7 +116,7 @@ def inspect_archive(
     tree = archive.tree(folder, lay, f"/{folder}" if called else "")
     if "pyvenv.cfg" not in tree.files:
         check = partial(_check_bytecode, archive, folder, stand_in=stand_in, vouched=vouched)
-        return _inspect_prefix(archive, tree, recognise, declared, check)
+        return _inspect_prefix(archive, folder, tree, recognise, declared, check)
     interpreter, carried, findings = _interpreter_of(archive, tree, recognise, declared)
     if not sure:
         text = f"scripts name the Python of {lay}, and the archive doesn't say that it was made there"
@@ -128,16 +129,20 @@ def inspect_archive(
         interpreter_layer=interpreter_digest(identity) if identity else None,
     )
     rows = carried.rows if carried else {}
-    findings += fingerprint.findings
+    findings += (*folder_findings(archive.modes(folder), layout_of(tree)), *fingerprint.findings)
     fingerprint = replace(fingerprint, findings=tuple(sorted(findings)), interpreter_files=rows)
     return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
 
 
-def _inspect_prefix(archive: Archive, tree: Tree, recognise: Recognise, declared: str, check: Checked) -> Inspection:
+def _inspect_prefix(
+    archive: Archive, folder: str, tree: Tree, recognise: Recognise, declared: str, check: Checked
+) -> Inspection:
     """As of a folder that is a prefix. Links out of it are looked up in the archive."""
     ends = {target: archive.real_path(target) for target in tree.links.values() if target.startswith("/")}
     outside = {target: archive.files[end][0] for target, end in ends.items() if end in archive.files}
-    return inspect_as_prefix(tree, outside, recognise=recognise, check=check, declared=declared)
+    return inspect_as_prefix(
+        tree, outside, recognise=recognise, check=check, declared=declared, modes=archive.modes(folder)
+    )
 
 
 def _place(archive: Archive, folder: str, called: str) -> tuple[str, bool]:
@@ -173,17 +178,16 @@ def _interpreter_of(
         end = f"{home}/python"
     else:
         return None, None, [Finding("interpreter", "scripts/python", "is not there")]
-    carried = carried_build(_holder(archive), end.lstrip("/"))
+    holder = _holder(archive)
+    carried = carried_build(holder, end.lstrip("/"))
     if carried is None:
         text = f"leads to {end}, which the archive does not hold whole"
         return None, None, [Finding("interpreter", "scripts/python", text, "unproven")]
     if python in tree.files and carried.files["executable"] != f"sha256:{tree.files[python][0]}":
         text = f"is a program of its own, not the {declared or 'interpreter'} that pyvenv.cfg names"
         return None, None, [Finding("interpreter", "scripts/python", text)]
-    findings = []
-    if archive.real_path(home) != archive.real_path(f"{carried.prefix}/bin"):
-        findings.append(home_elsewhere(home, f"/{carried.prefix}/bin"))
-    return recognise(carried), carried, findings
+    elsewhere = carried_home_finding(home, carried, holder)
+    return recognise(carried), carried, [elsewhere] if elsewhere else []
 
 
 def _holder(archive: Archive) -> Holder:
@@ -206,18 +210,32 @@ def _check_bytecode(
     other = stand_in(carried) if pairs and carried and interpreter is None else None
     if not pairs or (interpreter is None and other is None):
         return check_bytecode(tree, pairs, None)
+    members = {path: f"{folder}/{tree.places.get(path, path)}".lstrip("/") for path in tree.files}
+    apart = {pair for pair in pairs if any(path in members and members[path] not in archive.spooled for path in pair)}
+    text = "is bytecode whose source, or which itself, the archive has only as a hard link to a file of another kind"
+    answers: dict[str, Finding | None] = {
+        path: Finding("bytecode-unreadable", path, text, "unproven") for path, _source in apart
+    }
+    asked = [pair for pair in pairs if pair not in apart]
     with tempfile.TemporaryDirectory(prefix="lockproof-") as held:
-        _write_code(archive, folder, [path for pair in pairs for path in pair if path], tree.places, Path(held))
-        return bytecode_answers(Held(held, tree.files), pairs, interpreter, vouched, other)
+        try:
+            _write_code(
+                archive, {path: members[path] for pair in asked for path in pair if path in members}, Path(held)
+            )
+        except (OSError, ValueError) as error:
+            raise UnavailableError(
+                "the archive's bytecode can't be compared", where=tree.root, why=str(error),
+                remedy="nothing is said of what is in it: it could not be unpacked either",
+            ) from error  # fmt: skip
+        return {**answers, **bytecode_answers(Held(held, tree.files), asked, interpreter, vouched, other)}
 
 
-def _write_code(archive: Archive, folder: str, paths: Sequence[str], places: Mapping[str, str], held: Path) -> None:
+def _write_code(archive: Archive, members: Mapping[str, str], held: Path) -> None:
     spool = archive.spool
     assert spool is not None
-    for path in dict.fromkeys(paths):
-        start, size, mtime = archive.spooled[f"{folder}/{places.get(path, path)}".lstrip("/")]
+    for path, member in members.items():
+        start, size = archive.spooled[member]
         target = held / path
         target.parent.mkdir(parents=True, exist_ok=True)
         spool.seek(start)
         target.write_bytes(spool.read(size))
-        os.utime(target, (mtime, mtime))

@@ -9,23 +9,29 @@ from typing import TYPE_CHECKING
 from lockproof.proof.fingerprint import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lockproof.pythons.layout import Layout
     from lockproof.reading.reader import Tree
 
 
-def folder_findings(tree: Tree, layout: Layout) -> Iterator[Finding]:
-    """A mismatch for each folder, the root among them, that is world-writable; a sticky bit is no excuse.
+def modes_of(tree: Tree) -> dict[str, int]:
+    """The modes of all folders that were read, by their paths below the root, which is "".
 
     Raises OSError for a folder that has gone meanwhile.
     """
-    for folder in sorted(tree.folders):
+    modes = {}
+    for folder in tree.folders:
         for root in (tree.root, tree.real_root):
             if folder == root or folder.startswith(root + os.sep):
-                mode = os.lstat(folder).st_mode
-                if mode & stat.S_IWOTH:
-                    path = folder[len(root) + 1 :].replace(os.sep, "/")
-                    logical = layout.logical(f"{path}/").removesuffix("/") if path else "data/."
-                    yield Finding("mode", logical, f"its mode {stat.S_IMODE(mode):o} is world-writable")
+                modes[folder[len(root) + 1 :].replace(os.sep, "/")] = stat.S_IMODE(os.lstat(folder).st_mode)
                 break
+    return modes
+
+
+def folder_findings(modes: Mapping[str, int], layout: Layout) -> Iterator[Finding]:
+    """A mismatch for each folder, the root ("") among them, that is world-writable; a sticky bit is no excuse."""
+    for path, mode in sorted(modes.items()):
+        if mode & stat.S_IWOTH:
+            logical = layout.logical(f"{path}/").removesuffix("/") if path else "data/."
+            yield Finding("mode", logical, f"its mode {mode:o} is world-writable")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lockproof.errors import UnavailableError, UsageError
 from lockproof.proof.fingerprint import Finding
 from lockproof.reading.bytecode import check_bytecode
-from lockproof.reading.folders import folder_findings
+from lockproof.reading.folders import folder_findings, modes_of
 from lockproof.reading.observation import observe
 from lockproof.reading.reader import ChangedDuringRead, read_tree
 from lockproof.reading.readtree import bytecode_of, layout_of
@@ -118,7 +118,7 @@ def _aliases(tree: Tree) -> list[str]:
 
 def _open_folders(tree: Tree) -> list[Finding]:
     try:
-        return list(folder_findings(tree, layout_of(tree)))
+        return list(folder_findings(modes_of(tree), layout_of(tree)))
     except OSError as error:
         raise _unreadable(tree.root, error) from error
 

@@ -20,6 +20,7 @@ from lockproof.proof.fingerprint import Finding, interpreter_digest
 from lockproof.pythons.carried import Holder, carried_build
 from lockproof.pythons.layout import Layout
 from lockproof.reading.bytecode import Held
+from lockproof.reading.folders import folder_findings, modes_of
 from lockproof.reading.inspection import Inspection, bytecode_answers
 from lockproof.reading.observation import observe
 from lockproof.reading.reader import ChangedDuringRead, Tree, read_file, read_tree
@@ -43,7 +44,7 @@ _READ = re.compile(rf"(local|(local/)?({_PYTHON_PARTS}|(bin|lib/python3[^/]*|inc
 # What CPython's own `make install` puts among the scripts (Makefile.pre.in: bininstall, scripts).
 _OF_PYTHON = re.compile(r"(python|idle|pydoc|2to3)[\d.-]*t?(-config|-gdb\.py)?|python3-config|pyvenv")
 # Beside the executable these change where Python looks for its library (Modules/getpath.py).
-_OF_START = re.compile(r"pyvenv\.cfg|pybuilddir\.txt|python\d*\._pth")
+_OF_START = re.compile(r"pyvenv\.cfg|pybuilddir\.txt|[^/]*\._pth")
 _OUTSIDE = "(outside)"
 # What CPython puts into an empty site-packages, byte for byte (Lib/site-packages/README.txt).
 _README = "cba8fece8f62c36306ba27a128f124a257710e41fc619301ee97be93586917cb"
@@ -77,7 +78,7 @@ def inspect_prefix(
     try:
         tree = read_tree(str(folder.absolute()), wanted=_READ.fullmatch)
         _read_claimed(tree)
-        outside = _outside(tree)
+        outside, modes = _outside(tree), modes_of(tree)
     except (OSError, ChangedDuringRead) as error:
         why = f"{error} changed while it was read" if isinstance(error, ChangedDuringRead) else str(error)
         raise UnavailableError(
@@ -96,7 +97,12 @@ def inspect_prefix(
         return {path: finding and finding._replace(path=path) for path, finding in found.items()}
 
     found = inspect_as_prefix(
-        tree, outside, recognise=lambda carried: recognise(carried, tree.real_root), check=check, declared=declared
+        tree,
+        outside,
+        recognise=lambda carried: recognise(carried, tree.real_root),
+        check=check,
+        declared=declared,
+        modes=modes,
     )
     fingerprint = found.fingerprint
     if found.interpreter:  # of this machine, as the prefix is
@@ -115,8 +121,12 @@ def inspect_as_prefix(
     recognise: Callable[[Carried], Interpreter | None],
     check: Checked,
     declared: str = "",
+    modes: Mapping[str, int],
 ) -> Inspection:
-    """The environment of a prefix that was read; `outside` has the sha256 of files that links in it lead to."""
+    """The environment of a prefix that was read; `outside` has the sha256 of files that links in it lead to.
+
+    `modes` are those of its folders; only those that are read on disk count.
+    """
     links = {path: _within(tree, target) for path, target in tree.links.items()}
     digests = {path: fact[0] for path, fact in tree.files.items()} | {_OUTSIDE + k: v for k, v in outside.items()}
     holder = Holder(digests, links, tree.texts, lambda path: follow_links(links, path))
@@ -136,6 +146,8 @@ def inspect_as_prefix(
         interpreter_layer=interpreter_digest(identity) if identity else None,
     )
     findings += _other_pythons(holder, links, carried)
+    read = {path: mode for path, mode in modes.items() if not path or _READ.fullmatch(path)}
+    findings += folder_findings(read, shaped.layout)
     findings += fingerprint.findings
     rows = carried.rows if carried else {}
     fingerprint = replace(fingerprint, findings=tuple(sorted(findings)), interpreter_files=rows)

@@ -49,11 +49,13 @@ _LOOK = f"""cd -- "$1" || exit {_MISSING}
 echo {_BEGIN}; pwd -P; echo {_END}; command -v tar"""
 _SEND = f"""cd -- "$1" || exit {_MISSING}
 LC_ALL=C; export LC_ALL; exec tar -cf - ."""
-# The parts of a Python that its digests are made of: see `pythons.carried`.
+# The parts of a Python that its digests are made of, and what would send it elsewhere: see `pythons.carried`.
 _SEND_PYTHON = f"""cd / || exit {_MISSING}
 prefix=$1 series=$2 zip=$3; set --
 for file in "$prefix"/bin/python3* "$prefix/lib/python$series" "$prefix"/lib/libpython"$series"* \\
-    "$prefix/lib/python$zip.zip" "$prefix/include/python$series/patchlevel.h"; do
+    "$prefix/lib/python$zip.zip" "$prefix/include/python$series/patchlevel.h" "$prefix"/lib/glibc-hwcaps/*/libpython* \\
+    "$prefix/bin/pybuilddir.txt" "$prefix/bin/pyvenv.cfg" "$prefix/bin/Modules/Setup.local" \\
+    "$prefix/bin/lib" "$prefix/bin/lib64"; do
   if [ -e "$file" ] || [ -h "$file" ]; then set -- "$@" "$file"; fi
 done
 [ $# -gt 0 ] || exit {_MISSING}

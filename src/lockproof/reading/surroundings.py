@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.proof.fingerprint import Finding
+from lockproof.pythons.layout import library_marks, start_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lockproof.pythons.carried import Carried, Holder
     from lockproof.pythons.interpreters import Interpreter
 
 _MOUNTS = Path("/proc/self/mountinfo")  # Linux: proc_pid_mountinfo(5)
@@ -31,9 +33,8 @@ def home_finding(home: str, interpreter: Interpreter) -> Finding | None:
     if not Path(home).is_absolute() or Path(home).resolve() not in (folder, interpreter.prefix.resolve()):
         return home_elsewhere(home, str(folder))
     if other := next(_other_prefixes(Path(home), interpreter), None):
-        message = f"says home = {home}, from where Python finds the standard library of {other}"
-        return Finding("interpreter-home", "data/pyvenv.cfg", message)
-    return None
+        return _finds_elsewhere(home, str(other))
+    return _decided_beside(home, next((name for name in start_files("") if Path(home, name).exists()), ""))
 
 
 def _other_prefixes(home: Path, interpreter: Interpreter) -> Iterator[Path]:
@@ -41,13 +42,38 @@ def _other_prefixes(home: Path, interpreter: Interpreter) -> Iterator[Path]:
     prefix = interpreter.prefix.resolve()
     major, minor = interpreter.version.split(".")[:2]
     letter = "t" if interpreter.version.endswith("t") else ""
-    library = f"python{major}.{minor}{letter}"
-    for folder in ("lib", "lib64"):
-        marks = (f"python{major}{minor}{letter}.zip", f"{library}/os.py", f"{library}/os.pyc", f"{library}/lib-dynload")
-        for mark in marks:
-            found = next((place for place in (home, *home.parents) if (place / folder / mark).exists()), None)
-            if found is not None and found.resolve() != prefix:
-                yield found
+    for mark in library_marks(f"{major}.{minor}{letter}"):
+        found = next((place for place in (home, *home.parents) if (place / mark).exists()), None)
+        if found is not None and found.resolve() != prefix:
+            yield found
+
+
+def carried_home_finding(home: str, carried: Carried, holder: Holder) -> Finding | None:
+    """`home_finding` for an interpreter that was read together with the environment."""
+    folder, prefix = f"{carried.prefix}/bin", carried.prefix
+    parts = home.rstrip("/").split("/")[1:]
+    # Old releases of virtualenv wrote the prefix itself.
+    ends = [holder.real_path(end) for end in (folder, prefix)]
+    if not home.startswith("/") or not {"", ".", ".."}.isdisjoint(parts) or holder.real_path(home) not in ends:
+        return home_elsewhere(home, f"/{folder}")
+    places = ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
+    for mark in library_marks(carried.series):
+        found = next((place for place in places if holder.has(f"{place}/{mark}".lstrip("/"))), None)
+        if found is not None and holder.real_path(found) != prefix:
+            return _finds_elsewhere(home, f"/{found}")
+    beside = (name for name in start_files("") if holder.has(f"{home[1:]}/{name}"))
+    return _decided_beside(home, next(beside, ""))
+
+
+def _finds_elsewhere(home: str, prefix: str) -> Finding:
+    message = f"says home = {home}, from where Python finds the standard library of {prefix}"
+    return Finding("interpreter-home", "data/pyvenv.cfg", message)
+
+
+def _decided_beside(home: str, name: str) -> Finding | None:
+    """That a file in `home` sends Python elsewhere."""
+    message = f"says home = {home}, where {name} decides where Python finds its standard library"
+    return Finding("interpreter-home", "data/pyvenv.cfg", message) if name else None
 
 
 def home_elsewhere(home: str, folder: str) -> Finding:

@@ -14,7 +14,7 @@ import os
 import posixpath
 import stat
 import tarfile
-from typing import IO, Dict, List, Optional, Set, Tuple
+from typing import IO, Dict, List, Optional, Tuple
 
 from lockproof.reading.reader import CHUNK, TEXT_LIMIT, Fact, Tree, wants_text
 
@@ -99,7 +99,7 @@ class Archive:
     """All that tar streams hold, by paths without a leading `/`.
 
     `files`, `links`, `special` and `texts` are as a Tree has them, of the whole archive; `folders` are those that have
-    a member of their own. `spooled`: for sources and bytecode, where in `spool` they begin, their size and mtime in s.
+    a member of their own, by its mode. `spooled`: for sources and bytecode, where in `spool` they begin, their size.
     """
 
     def __init__(self, spool: Optional[IO[bytes]] = None) -> None:
@@ -107,9 +107,9 @@ class Archive:
         self.files: Dict[str, Fact] = {}
         self.links: Dict[str, str] = {}
         self.special: List[str] = []
-        self.folders: Set[str] = set()
+        self.folders: Dict[str, int] = {}
         self.texts: Dict[str, bytes] = {}
-        self.spooled: Dict[str, Tuple[int, int, float]] = {}
+        self.spooled: Dict[str, Tuple[int, int]] = {}
         self.spool = spool
         self._kept = 0
         self._at = 0
@@ -138,8 +138,11 @@ class Archive:
     def _enter(self, tar: tarfile.TarFile, forward: Forward, member: tarfile.TarInfo) -> None:
         path = (self._below + member_path(member.name)).rstrip("/")
         if member.isdir():
-            self.folders.add(path)
+            if path not in self.folders or member.mode & stat.S_IWOTH:  # the worse one of two
+                self.folders[path] = member.mode & 0o7777
             return
+        if not path or member.name.endswith("/") or member.pax_headers.get("path", "").endswith("/"):
+            raise BrokenArchive(f"has {member.name!r}, which is named as a folder and is none")
         before = self._seen(path)
         if member.issym():
             self.links[path] = member.linkname
@@ -165,6 +168,8 @@ class Archive:
         self.files[path] = self.files[target]
         if target in self.spooled:
             self.spooled[path] = self.spooled[target]
+        elif self.files[target][1] == 0 and _is_code(path):
+            self.spooled[path] = (0, 0)  # tools that save space link all empty files together
         if target in self.texts:
             self.texts[path] = self.texts[target]
         elif _may_be_text(path, self.files[path][1]) and not _may_be_text(target, self.files[path][1]):
@@ -194,7 +199,7 @@ class Archive:
                 raise BrokenArchive("has more scripts and metadata than one environment: name its folder")
             self.texts[path] = b"".join(kept)
         if spools:
-            self.spooled[path] = (self._at, member.size, member.mtime)
+            self.spooled[path] = (self._at, member.size)
             self._at += member.size
 
     def holds(self, folder: str) -> bool:
@@ -204,6 +209,11 @@ class Archive:
     def real_path(self, path: str) -> str:
         """Where a path of the archive ends when its links are followed, as far as the archive has them."""
         return follow_links(self.links, path)
+
+    def modes(self, folder: str) -> Dict[str, int]:
+        """The modes of the folders below one folder of the archive, and its own by "", as far as they are members."""
+        start = folder + "/" if folder else ""
+        return {path[len(start) :]: mode for path, mode in self.folders.items() if (path + "/").startswith(start)}
 
     def tree(self, folder: str, place: str, real: str = "") -> Tree:
         """What lies below one folder of the archive, as a reading of the folder `place` would be (`real`: linkless)."""
@@ -216,7 +226,9 @@ class Archive:
         below = {path: self.texts[start + path] for path in tree.files if start + path in self.texts}
         tree.texts = {path: text for path, text in below.items() if wants_text(path)}
         filled = {path.rpartition("/")[0] for path in (*self.files, *self.links, *self.special, *self.folders)}
-        tree.empty = [path[cut:] for path in sorted(self.folders - filled) if path.startswith(start) and path != folder]
+        tree.empty = [
+            path[cut:] for path in sorted(self.folders.keys() - filled) if path.startswith(start) and path != folder
+        ]
         for path in tree.links:
             if path.startswith(("bin/", "Scripts/")):
                 end = self.real_path(start + path)
@@ -253,14 +265,14 @@ def _is_text(path: str, content: List[bytes]) -> bool:
 
 
 def _is_code(path: str) -> bool:
-    return path.endswith(".py") or (path.endswith(".pyc") and "__pycache__/" in path)
+    return path.endswith((".py", ".pyw")) or (path.endswith(".pyc") and "__pycache__/" in path)
 
 
 def _refuse_ambiguity(archive: Archive) -> None:
     """Nothing may lie below what is no folder: where that lands depends on who unpacks it."""
     entries = (archive.files, archive.links, archive.special)
-    folders = {folder for paths in entries for path in paths for folder in [path.rpartition("/")[0]]} | archive.folders
-    for folder in folders:
+    folders = {folder for paths in entries for path in paths for folder in [path.rpartition("/")[0]]}
+    for folder in folders | archive.folders.keys():
         while folder:
             if any(folder in paths for paths in (archive.files, archive.links)):
                 raise BrokenArchive(f"has members below {folder!r}, which is no folder")
