@@ -69,7 +69,7 @@ def ready(project: Project, *lines: str) -> Ran:
 
 
 def overlay_of(project: Project, ran: Ran) -> Overlay:
-    overlay = overlay_at(project.environment(ran))
+    overlay = overlay_at(project.environment(ran), project.cache / "store" / "images")
     assert overlay
     return overlay
 
@@ -174,6 +174,82 @@ def test_a_command_that_writes_to_the_layers_themselves_is_found(small: Project)
     assert small.run().statuses == ["mismatch"]
     small.matrix(link="overlay", commands=small.use_all())
     is_right(small.run())
+
+
+def precious(project: Project) -> Path:
+    folder = project.base / ("f" * 64)
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("x")
+    return folder
+
+
+def test_what_a_command_says_the_image_is_is_not_believed(small: Project) -> None:
+    overlay, folder = overlay_of(small, ready(small)), precious(small)
+    small.matrix(
+        link="overlay", commands=[small.script(f"open({str(overlay.folder / 'image')!r}, 'w').write({str(folder)!r})")]
+    )
+    ran = small.run()
+    assert (ran.ended.code, ran.statuses) == (3, ["mismatch"]), ran.ended.err
+    verified = small("verify", str(overlay.target), "--cell", str(ran.cells[0]["id"]))
+    assert verified.code == 4
+    assert f"its image {folder} is none of those in " in verified.err
+    small.matrix(link="overlay", commands=small.use_all())
+    is_right(small.run())
+    (overlay.folder / "image").write_text(str(folder))
+    again = small.run()
+    is_right(again)
+    assert f"its image {folder} is none of those in " in again.ended.err
+    assert overlay.image.is_dir()
+    assert os.listdir(folder) == ["thesis.txt"]
+
+
+def test_commands_run_on_no_other_image_than_that_of_the_lock(small: Project) -> None:
+    """Even on one that lies where images lie, and whatever runs after the command that names it."""
+    overlay = overlay_of(small, ready(small))
+    other = overlay.image.with_name("0" * 64)
+    small.matrix(
+        link="overlay",
+        commands=[
+            small.script(
+                "import pathlib, shutil",
+                f"shutil.copytree({str(overlay.image)!r}, {str(other)!r})",
+                f"evil = next(pathlib.Path({str(other)!r}).glob('lib/*/*/plain')) / '__init__.py'",
+                "evil.unlink(); evil.write_text('ANSWER = 666')",
+                f"pathlib.Path({str(overlay.folder / 'image')!r}).write_text({str(other)!r})",
+            ),
+            "python -c 'import plain; print(plain.ANSWER)'",
+        ],
+    )
+    ran = small.run()
+    assert (ran.ended.code, ran.statuses) == (3, ["mismatch"]), ran.ended.err
+    assert "666" not in (small.folder / ".lockproof/.logs" / f"{ran.cells[0]['id']}.log").read_text().splitlines()
+    assert small("verify", str(overlay.target), "--cell", str(ran.cells[0]["id"])).code == 3
+    small.matrix(link="overlay", commands=small.use_all())
+    is_right(small.run())
+
+
+@pytest.mark.parametrize("options", [(), ("--paranoid",)])
+def test_an_image_that_is_a_link_is_made_again(small: Project, options: tuple[str, ...]) -> None:
+    overlay, folder = overlay_of(small, ready(small)), precious(small)
+    shutil.rmtree(overlay.image)
+    overlay.image.symlink_to(folder)
+    again = small.run(*options)
+    is_right(again)
+    assert not overlay.image.is_symlink()
+    assert os.listdir(folder) == ["thesis.txt"]
+
+
+def test_a_store_and_a_project_behind_links_are_fine(small: Project) -> None:
+    (small.base / "links").mkdir()
+    small.sample()
+    small.lock()
+    small.matrix(link="overlay", commands=small.use_all())
+    (small.base / "links" / "store").symlink_to(small.cache)
+    small.cache.mkdir(exist_ok=True)
+    for _ in range(2):
+        ran = small.run("--store", str(small.base / "links" / "store"))
+        is_right(ran)
+    assert "created" not in ran.ended.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

@@ -53,7 +53,27 @@ def test_it_survives_being_a_file(root: Path) -> None:
     assert not is_of(after, replace(FOUND, layers={**FOUND.layers, "files": "sha256:9"}))
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * 100, b"lockproof look 1\n"])
+def test_it_is_of_the_folder_and_the_path_that_were_read(root: Path) -> None:
+    link = root.with_name("link")
+    link.symlink_to(root)
+    direct, by_link = look(root), look(link)
+    assert (direct.is_at(str(root)), by_link.is_at(str(link))) == (True, True)
+    assert (direct.is_at(str(link)), by_link.is_at(str(root))) == (False, False)
+    other = root.with_name("other")
+    other.mkdir()
+    link.unlink()
+    link.symlink_to(other)
+    assert not by_link.is_at(str(link))
+
+
+def test_folders_of_another_file_system_are_others(root: Path) -> None:
+    before = look(root)
+    assert before.holds({})
+    (path, device, inode, mtime, ctime), *others = before.folders
+    assert not replace(before, folders=[(path, device + 1, inode, mtime, ctime), *others]).holds({})
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100, b"lockproof look 2\n"])
 def test_anything_else_is_no_look(content: bytes) -> None:
     assert look_from_bytes(content) is None
 

@@ -6,13 +6,14 @@
 .lockproof/.overlay/<cell>/skeleton/   what virtualenv made, scripts, RECORDs: what knows the environment's path
 .lockproof/.overlay/<cell>/upper/      what commands changed, and nothing else
 .lockproof/.overlay/<cell>/work/       the kernel's
-.lockproof/.overlay/<cell>/image       the path of the image
+.lockproof/.overlay/<cell>/image       the path of the image; commands can write here, so only its last name counts
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from lockproof.wheels.store import StoreEntry
 
 _FORMAT = "lockproof image 1"
+_KEY = re.compile(r"[0-9a-f]{64}")
 # Our folder is appended, not put first: the standard library must win.
 _START = "import sys; sys.path.append(sys.argv.pop(1)); from lockproof.cli import main; sys.exit(main(sys.argv[1:]))"
 _NOTE = """\
@@ -115,17 +117,43 @@ def _parts_of(environment: Path) -> Path:
     return environment.parent / ".overlay" / environment.name
 
 
-def overlay_at(environment: Path) -> Overlay | None:
-    """The overlay that has this path, seen from outside; None for any other folder."""
+def overlay_at(environment: Path, images: Path) -> Overlay | None:
+    """The overlay that has this path, seen from outside; None for any other folder.
+
+    Raises UnavailableError for one whose image isn't one of those in the folder `images`.
+    """
     environment = environment.absolute()
     folder = _parts_of(environment)
     if os.path.lexists(environment / "pyvenv.cfg") or environment.is_mount():
         return None
-    with suppress(OSError):
-        overlay = Overlay(target=environment, folder=folder, image=Path((folder / "image").read_text()))
-        if all(part.is_dir() for part in (environment, overlay.skeleton, overlay.upper, folder / "work")):
-            return overlay
-    return None
+    try:
+        named = Path((folder / "image").read_text(errors="surrogateescape"))
+        real = os.path.realpath(named.parent)
+    except (OSError, ValueError):
+        return None
+    overlay = Overlay(target=environment, folder=folder, image=_image_called(named.name, images))
+    if not environment.is_dir() or not all(map(_is_folder, (overlay.skeleton, overlay.upper, folder / "work"))):
+        return None
+    if real == str(overlay.image.parent) and _is_image(overlay.image):
+        return overlay
+    raise UnavailableError(
+        "this overlay can't be read", where=str(environment), why=f"its image {named} is none of those in {images}",
+        remedy="name the cache that it was made with by --store, or run its cell again with --recreate",
+    )  # fmt: skip
+
+
+def _image_called(key: str, images: Path) -> Path:
+    """An image's path, the same whichever links lead to the store."""
+    return Path(os.path.realpath(images)) / key
+
+
+def _is_image(path: Path) -> bool:
+    return bool(_KEY.fullmatch(path.name)) and _is_folder(path)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder lies there, and not a link to one."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def overlay_problem(folder: Path) -> str:
@@ -198,22 +226,29 @@ def _shared(order: Order) -> list[StoreEntry]:
     return [entry for entry in order.entries if entry.manifest.name not in order.own]
 
 
+def image_of(order: Order, images: Path) -> Path:
+    """Where the image of an order's wheels lies, made or not."""
+    wheels = sorted(entry.manifest.sha256 for entry in _shared(order))
+    site = host_layout(order.interpreter.version).site
+    return _image_called(sha256_hex("\n".join((_FORMAT, site, *wheels)).encode()), images)
+
+
 def _image(order: Order, images: Path) -> tuple[list[str], Path]:
     """The store files that had to be replaced, and the image of an order's wheels, made where it isn't there yet."""
-    entries, layout = _shared(order), host_layout(order.interpreter.version)
-    wheels = sorted(entry.manifest.sha256 for entry in entries)
-    image = images / sha256_hex("\n".join((_FORMAT, layout.site, *wheels)).encode())
-    if image.is_dir():
+    image = image_of(order, images)
+    if _is_folder(image):
         return [], image
     images.mkdir(parents=True, exist_ok=True)
     with FileLock(images / ".lock"):
-        if image.is_dir():
+        if _is_folder(image):
             return [], image
+        image.unlink(missing_ok=True)  # a link, which we never make
         for left in images.glob(".new-*"):  # by someone who was killed
             remove_tree(left)
         fresh = images / f".new-{os.getpid()}"
+        layout = host_layout(order.interpreter.version)
         (fresh / layout.site).mkdir(parents=True)
-        replaced = _join(entries, layout, fresh)
+        replaced = _join(_shared(order), layout, fresh)
         fresh.rename(image)
     return replaced, image
 
@@ -252,8 +287,13 @@ def _make_layers(order: Order, image: Path, app_data: Path) -> list[str]:
     return replaced
 
 
-def remove_image(image: Path) -> None:
-    """Take an image away that isn't what it should be: the next environment makes it again."""
+def remove_image(image: Path, images: Path) -> None:
+    """Take an image away that isn't what it should be: the next environment makes it again.
+
+    Whatever isn't an image in the folder `images` stays where it is.
+    """
+    if image != _image_called(image.name, images) or not _is_image(image):
+        return
     with FileLock(image.parent / ".lock"):
         gone = image.with_name(f".new-{os.getpid()}-{image.name}")
         with suppress(OSError):

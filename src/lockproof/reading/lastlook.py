@@ -25,22 +25,24 @@ if TYPE_CHECKING:
 
     # real path, sha256, device, inode, mode, size, mtime_ns, ctime_ns
     Row = tuple[str, str, int, int, int, int, int, int]
-    # real path, inode, mtime_ns, ctime_ns
-    Folder = tuple[str, int, int, int]
+    # real path, device, inode, mtime_ns, ctime_ns
+    Folder = tuple[str, int, int, int, int]
 
-_MAGIC = b"lockproof look 1\n"
+_MAGIC = b"lockproof look 2\n"
 _COARSE = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LastLook:
-    """`files` and `folders` by their real paths; `links`: path to target; `ends`: path to where a chain of links ends.
+    """`root` is the path by which it was read; `files` and `folders` by their real paths, its own first; `links`: path
+    to target; `ends`: path to where a chain of links ends.
 
     `unsettled` are the paths of files whose bytes must be read all the same. `layers` and `findings` are those of the
     fingerprint that came of it, `scripts` the folder of its programs; `lower` is the checksum of the look of the layer
     below, for one of several layers, `checksum` its own, where it is kept in a file.
     """
 
+    root: str
     files: Sequence[Row]
     folders: Sequence[Folder]
     links: Mapping[str, str]
@@ -56,9 +58,9 @@ class LastLook:
         """Whether everything is as it was, nothing was added, and nothing has gone."""
         lstat = os.lstat
         try:
-            for folder, inode, mtime, ctime in self.folders:
+            for folder, device, inode, mtime, ctime in self.folders:
                 now = lstat(folder)
-                if now.st_ino != inode or now.st_mtime_ns != mtime or now.st_ctime_ns != ctime:
+                if now.st_ino != inode or now.st_mtime_ns != mtime or now.st_ctime_ns != ctime or now.st_dev != device:
                     return False
             for path, digest, device, inode, mode, size, mtime, ctime in self.files:
                 now = lstat(path)
@@ -72,6 +74,10 @@ class LastLook:
         except (OSError, ChangedDuringRead):
             return False
 
+    def is_at(self, root: str) -> bool:
+        """Whether it is of the folder that this path leads to, by whatever links, and was read by the same path."""
+        return self.root == root and bool(self.folders) and self.folders[0][0] == os.path.realpath(root)
+
     def _reads_the_same(self) -> bool:
         """Whether links lead where they led, and files are the same that their times say nothing of."""
         if any(os.readlink(path) != target for path, target in self.links.items()):  # noqa: PTH115 - strings
@@ -84,6 +90,7 @@ class LastLook:
     def to_bytes(self) -> bytes:
         """For a file: its checksum, a line of JSON, numbers, paths."""
         head = {
+            "root": self.root,
             "links": self.links,
             "ends": self.ends,
             "unsettled": self.unsettled,
@@ -105,10 +112,10 @@ class LastLook:
 def look_of(tree: Tree, started: int, fingerprint: Fingerprint | None = None, scripts: str = "bin") -> LastLook | None:
     """The look of a tree whose reading began at `started` (ns); None where a change since may not show in folders."""
     folders = []
-    for path, (inode, mtime, ctime) in tree.folders.items():
+    for path, (device, inode, mtime, ctime) in tree.folders.items():
         if not (ctime % _COARSE and max(mtime, ctime) < started - TICK):
             return None
-        folders.append((path, inode, mtime, ctime))
+        folders.append((path, device, inode, mtime, ctime))
     places = tree.places
     files = [
         (places[path], digest, then.st_dev, then.st_ino, mode, size, then.st_mtime_ns, then.st_ctime_ns)
@@ -117,6 +124,7 @@ def look_of(tree: Tree, started: int, fingerprint: Fingerprint | None = None, sc
     if tree.special:
         return None
     return LastLook(
+        root=tree.root,
         files=files,
         folders=folders,
         links={f"{tree.root}/{path}": target for path, target in tree.links.items()},
@@ -136,14 +144,15 @@ def look_from_bytes(content: bytes) -> LastLook | None:
     try:
         head = json.loads(body[len(_MAGIC) : (start := body.index(b"\n", len(_MAGIC)))])
         many, folders = (int(count) for count in head["counts"])
-        numbers = array("q", body[start + 1 : (end := start + 1 + 8 * (6 * many + 3 * folders))])
+        numbers = array("q", body[start + 1 : (end := start + 1 + 8 * (6 * many + 4 * folders))])
         hexadecimal = body[end : (end := end + 32 * many)].hex()
         names = os.fsdecode(body[end:]).split("\0")
         digests = (hexadecimal[at : at + 64] for at in range(0, 64 * many, 64))
         columns = [iter(numbers[: 6 * many])] * 6
         return LastLook(
+            root=str(head["root"]),
             files=list(zip(names[:many], digests, *columns, strict=True)),
-            folders=list(zip(names[many:], *[iter(numbers[6 * many :])] * 3, strict=True)),
+            folders=list(zip(names[many:], *[iter(numbers[6 * many :])] * 4, strict=True)),
             links=_texts(head["links"]),
             ends=_texts(head["ends"]),
             unsettled=[str(path) for path in head["unsettled"]],

@@ -92,8 +92,8 @@ def read_layers(
         tree.links.update(layer.links)
         tree.resolved.update(layer.resolved)
         tree.texts.update(layer.texts)
-    tree.empty = [path for path in upper.empty if f"{image}/{path}" not in lower.folders]
-    tree.empty += [path for path in lower.empty if f"{skeleton}/{path}" not in upper.folders]
+    tree.empty = [path for path in upper.empty if f"{lower.real_root}/{path}" not in lower.folders]
+    tree.empty += [path for path in lower.empty if f"{upper.real_root}/{path}" not in upper.folders]
     return Layered(tree=tree, skeleton=upper, image=whole, look=look)
 
 
@@ -107,8 +107,8 @@ def _clash(upper: Tree, lower: Union) -> bool:
     mine, others = upper.files.keys() | upper.links.keys(), lower.files.keys() | lower.links.keys()
     if mine & others:
         return True
-    return any(f"{lower.root}/{path}" in lower.folders for path in mine) or any(
-        folder[len(upper.root) + 1 :] in others for folder in upper.folders
+    return any(f"{lower.real_root}/{path}" in lower.folders for path in mine) or any(
+        folder[len(upper.real_root) + 1 :] in others for folder in upper.folders
     )
 
 
@@ -151,7 +151,7 @@ def _union_of(tree: Tree) -> Union:
 def _tree_of(look: LastLook, root: str) -> Union | None:
     """The tree that a look is of, its texts read again; None for a look of another place."""
     tree, start = Union(root=root, real_root=root), len(root) + 1
-    if look.links or look.folders[0][0] != root:
+    if look.links or not look.is_at(root) or root != os.path.realpath(root):
         return None
     for path, digest, _device, _inode, mode, size, _mtime, _ctime in look.files:
         tree.files[path[start:]] = (digest, size, mode, None)

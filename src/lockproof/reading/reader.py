@@ -134,9 +134,9 @@ class Tree:
 
     `files`: path to (sha256, size, mode, stat result); `links`: path to target; `resolved`: for links in the scripts
     folder, path to where the whole chain ends; `empty`: folders without entries; `special`: FIFOs, sockets, devices;
-    `texts`: path to bytes, for the files that `wants_text` names. `folders`: real path to (inode, mtime_ns, ctime_ns);
-    `places`: path to real path of files. `unsettled`: files written so shortly before they were read that a write
-    afterwards may not show in their times.
+    `texts`: path to bytes, for the files that `wants_text` names. `folders`: real path to (device, inode, mtime_ns,
+    ctime_ns); `places`: path to real path of files. `unsettled`: files written so shortly before they were read that a
+    write afterwards may not show in their times.
     """
 
     def __init__(self, root: str, real_root: Optional[str] = None) -> None:
@@ -149,7 +149,7 @@ class Tree:
         self.empty: List[str] = []
         self.special: List[str] = []
         self.texts: Dict[str, bytes] = {}
-        self.folders: Dict[str, Signature] = {}
+        self.folders: Dict[str, Tuple[int, int, int, int]] = {}
         self.places: Dict[str, str] = {}
         self.unsettled: List[str] = []
 
@@ -157,9 +157,9 @@ class Tree:
         """Whether a look at every entry that was read shows it as it was, and so no folder has gained or lost one."""
         lstat, files = os.lstat, self.files
         try:
-            for path, (inode, mtime, ctime) in self.folders.items():
+            for path, (device, inode, mtime, ctime) in self.folders.items():
                 now = lstat(path)
-                if now.st_ino != inode or now.st_mtime_ns != mtime or now.st_ctime_ns != ctime:
+                if now.st_ino != inode or now.st_mtime_ns != mtime or now.st_ctime_ns != ctime or now.st_dev != device:
                     return False
             for path, real in self.places.items():
                 now = lstat(real)
@@ -210,7 +210,7 @@ def read_tree(
         status = os.lstat(folder)
         if not stat.S_ISDIR(status.st_mode):
             raise ChangedDuringRead(folder)
-        tree.folders[folder] = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+        tree.folders[folder] = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         entries = list(os.scandir(folder))
         if not entries and prefix:
             tree.empty.append(prefix[:-1])
@@ -244,10 +244,10 @@ def read_tree(
 
 def _check_folders(tree: Tree) -> None:
     """Raise ChangedDuringRead where a folder of the root gained, lost or swapped an entry after it was listed."""
-    for folder, (inode, mtime, ctime) in tree.folders.items():
+    for folder, then in tree.folders.items():
         if folder == tree.real_root or folder.startswith(tree.real_root + os.sep):
             now = os.lstat(folder)
-            if (now.st_ino, now.st_mtime_ns, now.st_ctime_ns) != (inode, mtime, ctime):
+            if (now.st_dev, now.st_ino, now.st_mtime_ns, now.st_ctime_ns) != then:
                 raise ChangedDuringRead(folder)
 
 

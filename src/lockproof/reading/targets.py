@@ -54,7 +54,7 @@ def observe_target(named: str, project: Project, expected: Interpreter | None = 
     from lockproof.environments.overlay import fingerprint_inside, overlay_at
 
     path = project.places.folder / named
-    if path.is_dir() and (overlay := overlay_at(path)):
+    if path.is_dir() and (overlay := overlay_at(path, project.store.folder / "images")):
         return fingerprint_inside(overlay, project.places.cache)
     return inspect_target(named, project, expected).fingerprint
 
@@ -183,7 +183,7 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
         if path.is_file():
             why, remedy = "it is a file, and the environment itself is needed", "name its folder, or tar:FILE"
         raise UsageError("this is no target", where=named, why=why, remedy=remedy)
-    if overlay_at(path):
+    if overlay_at(path, project.store.folder / "images"):
         raise UsageError("this environment is an overlay, which has no files of its own here", where=named,
                          remedy="run its cell with link: auto, and name that one")  # fmt: skip
     declared = str(expected.executable) if expected else ""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from lockproof.environments.overlay import Overlay
     from lockproof.environments.workspace import Workspace
+    from lockproof.running.celloverlays import CellOverlays
     from lockproof.running.outcomes import Listener
     from lockproof.running.preparation import Job
     from lockproof.running.process import Processes
@@ -84,10 +84,19 @@ class Progress:
 class CellCommands:
     """Runs the commands of cells; one object serves all threads of a run."""
 
-    def __init__(self, options: Options, *, workspace: Workspace, processes: Processes, listener: Listener) -> None:
+    def __init__(
+        self,
+        options: Options,
+        *,
+        workspace: Workspace,
+        overlays: CellOverlays,
+        processes: Processes,
+        listener: Listener,
+    ) -> None:
         """Everything that a command touches is given; nothing is looked up elsewhere."""
         self._options = options
         self._workspace = workspace
+        self._overlays = overlays
         self._processes = processes
         self._listener = listener
         self._placed: dict[str, Placed] = {}
@@ -118,7 +127,7 @@ class CellCommands:
             program, own = self._program(argv[0], job, env)
             started = [program, *argv[1:]]
             finished = self._processes.run(
-                overlay.inside(started) if (overlay := self._overlay(job)) else started,
+                overlay.inside(started) if (overlay := self._overlays.of(job)) else started,
                 env=env,
                 cwd=cwd,
                 log=log,
@@ -139,17 +148,10 @@ class CellCommands:
             return f"no end after {cell.timeout:g} s"
         return f"exit code {finished.exit_code}" if finished.exit_code else ""
 
-    def _overlay(self, job: Job) -> Overlay | None:
-        if job.cell.link != "overlay":
-            return None
-        from lockproof.environments.overlay import overlay_at  # few cells need it
-
-        return overlay_at(self._workspace.environment(job.cell.id))
-
     def _program(self, name: str, job: Job, env: Mapping[str, str]) -> tuple[str, bool]:
         """The path of a command's program, as the command sees it, and whether it is of the environment."""
         scripts, cwd = self._scripts(job), self._options.project
-        if (overlay := self._overlay(job)) and os.sep not in name:
+        if (overlay := self._overlays.of(job)) and os.sep not in name:
             for folder in overlay.scripts(scripts.name):
                 if shutil.which(name, path=str(folder)):
                     return str(scripts / name), True

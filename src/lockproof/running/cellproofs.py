@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockproof.environments.overlay import fingerprint_inside, marked, overlay_at
+from lockproof.environments.overlay import fingerprint_inside, marked
 from lockproof.pythons.interpreters import identify
 from lockproof.reading.inspection import inspect_environment, interpreter_of
 from lockproof.reading.lastlook import LastLook, fingerprint_of, is_of, look_from_bytes, look_of
@@ -16,6 +17,7 @@ from lockproof.reading.layered import image_look, read_layers
 from lockproof.reading.observation import observe
 from lockproof.reading.reader import Tree
 from lockproof.reading.readtree import bytecode_of, layout_of
+from lockproof.reading.surroundings import mount_findings
 from lockproof.running.preparation import proof_of
 from lockproof.running.provers import Provers
 from lockproof.wheels.store import write_atomically
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from lockproof.reading.inspection import Inspection
     from lockproof.reading.layered import Layered
     from lockproof.running.cellcommands import Options
+    from lockproof.running.celloverlays import CellOverlays
     from lockproof.running.preparation import Job
     from lockproof.wheels.store import Store
 
@@ -39,11 +42,14 @@ if TYPE_CHECKING:
 class CellProofs:
     """Proves cells; one object serves all threads of a run."""
 
-    def __init__(self, options: Options, *, store: Store, workspace: Workspace, discovery: Discovery) -> None:
+    def __init__(
+        self, options: Options, *, store: Store, workspace: Workspace, overlays: CellOverlays, discovery: Discovery
+    ) -> None:
         """Everything that a proof reads is given."""
         self._options = options
         self._store = store
         self._workspace = workspace
+        self._overlays = overlays
         self._discovery = discovery
         self._provers: Provers | None = None
         self._lower: dict[str, LastLook] = {}
@@ -77,7 +83,7 @@ class CellProofs:
             return self._prove(job, again=again)
 
     def _prove(self, job: Job, *, again: bool) -> Proof:
-        overlay = overlay_at(self._workspace.environment(job.cell.id)) if job.cell.link == "overlay" else None
+        overlay = self._overlays.of(job)
         if proof := self._revisit(job, overlay, again=again):
             return proof
         if overlay is None:
@@ -89,7 +95,7 @@ class CellProofs:
         known = {} if self._options.paranoid else self._store.known
         started = time.time_ns()
         layered = self._layered.pop(job.cell.id, None) if again and not self._options.paranoid else None
-        if not overlay.is_untouched():
+        if not overlay.is_untouched() or _has_mounts(overlay.skeleton, overlay.image):  # what is mounted has no mounts
             return self._seen_inside(overlay)
         if layered is None or not layered[0].still_holds(known):
             remember = not self._options.paranoid
@@ -148,10 +154,10 @@ class CellProofs:
         look = self._before.get(cell) if again else self._remembered(cell)
         if not isinstance(look, LastLook) or not is_of(look, job.predicted) or not look.holds(self._store.known):
             return None
-        if overlay and not self._lies_on(look, overlay):
+        folder = (overlay.skeleton if overlay else self._workspace.environment(cell)).absolute()
+        if not look.is_at(str(folder)) or _has_mounts(folder) or (overlay and not self._lies_on(look, overlay)):
             return None
-        folder = overlay.skeleton if overlay else self._workspace.environment(cell)
-        tree = Tree(str(folder.absolute()))
+        tree = Tree(str(folder))
         tree.resolved = {path.removeprefix(f"{tree.root}/"): end for path, end in look.ends.items()}
         with suppress(OSError):
             tree.texts["pyvenv.cfg"] = (folder / "pyvenv.cfg").read_bytes()
@@ -174,7 +180,7 @@ class CellProofs:
         if lower is None or not look.lower or lower.checksum != look.lower or not overlay.is_untouched():
             return False
         self._lower[look.lower] = lower
-        return lower.folders[0][0] == str(overlay.image) and lower.holds(self._store.known)
+        return lower.is_at(str(overlay.image)) and not _has_mounts(overlay.image) and lower.holds(self._store.known)
 
     def _remembered(self, cell: str) -> LastLook | None:
         with suppress(OSError):
@@ -198,3 +204,8 @@ class CellProofs:
             return declared
         trusted = (declared.executable,) if declared else ()
         return identify(executable, replace(self._discovery, trusted=(*trusted, *self._discovery.trusted)))
+
+
+def _has_mounts(*folders: Path) -> bool:
+    """Whether anything is mounted below one of these: paths then lead to other files than the folders' own."""
+    return any(mount_findings(os.path.realpath(folder)) for folder in folders)

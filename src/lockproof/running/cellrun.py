@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from lockproof.environments.environment import Made, Order, disk_error, make_environments, make_skeleton
+from lockproof.environments.environment import Made, disk_error, make_environments, make_skeleton
 from lockproof.environments.workspace import Record
 from lockproof.errors import LockproofError
 from lockproof.proof.fingerprint import Finding
 from lockproof.running.cellcommands import SHARING, CellCommands, Options, Progress
+from lockproof.running.celloverlays import CellOverlays, order_of
 from lockproof.running.cellproofs import CellProofs
 from lockproof.running.outcomes import Outcome, first_reason
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lockproof.cells.matrix import Cell
+    from lockproof.environments.environment import Order
     from lockproof.environments.workspace import Workspace
     from lockproof.proof.compare import Proof
     from lockproof.pythons.interpreters import Discovery
@@ -51,10 +53,12 @@ class CellRunner:
         self._options = options
         self._workspace = workspace
         self._processes = processes
-        self._images = store.folder / "images"
+        self._overlays = overlays = CellOverlays(workspace, store.folder / "images")
         self._listener = listener
-        self._commands = CellCommands(options, workspace=workspace, processes=processes, listener=listener)
-        self._proofs = CellProofs(options, store=store, workspace=workspace, discovery=discovery)
+        self._commands = CellCommands(
+            options, workspace=workspace, overlays=overlays, processes=processes, listener=listener
+        )
+        self._proofs = CellProofs(options, store=store, workspace=workspace, overlays=overlays, discovery=discovery)
         # One cell at a time makes or reads an environment, while the commands of others run.
         self._desk = self._proofs.desk
         self._locks: dict[str, FileLock] = {}
@@ -107,7 +111,7 @@ class CellRunner:
             for job in fresh:
                 self._workspace.forget(job.cell.id)
                 self._listener.phase(job.cell, "creating")
-            made = self._make([self._order(job) for job in fresh])
+            made = self._make([order_of(job, self._workspace) for job in fresh])
         except (LockproofError, OSError):
             return  # each cell, made alone, tells its own error
         self._note_replaced(made.replaced)
@@ -126,13 +130,6 @@ class CellRunner:
             lock.release()
         self._locks.clear()
 
-    def _order(self, job: Job) -> Order:
-        if job.interpreter is None:
-            raise LockproofError(f"{job.cell.id} has no interpreter here")
-        folder = self._workspace.environment(job.cell.id)
-        own = frozenset((job.project.name,)) if job.project else frozenset[str]()
-        return Order(interpreter=job.interpreter, entries=job.entries, folder=folder, link=job.cell.link, own=own)
-
     def _make(self, orders: Sequence[Order]) -> Made:
         """Make the environments of these orders, each as it says; see `make_environments`."""
         whole = [order for order in orders if order.link != "overlay"]
@@ -141,7 +138,7 @@ class CellRunner:
         if layered:
             from lockproof.environments.overlay import make_overlays  # few cells need it
 
-            made.append(make_overlays(layered, self._images, self._options.app_data))
+            made.append(make_overlays(layered, self._overlays.images, self._options.app_data))
         modes = [iter(part.links) for part in made]
         links = tuple(next(modes[-1] if order.link == "overlay" else modes[0]) for order in orders)
         return Made(links=links, replaced=tuple(path for part in made for path in part.replaced))
@@ -245,7 +242,7 @@ class CellRunner:
         return None
 
     def _create(self, job: Job, progress: Progress) -> Proof:
-        cell, order = job.cell, self._order(job)
+        cell, order = job.cell, order_of(job, self._workspace)
         self._workspace.forget(cell.id)
         with progress.timed("create"), self._desk:
             self._listener.phase(cell, "creating")
@@ -305,14 +302,15 @@ class CellRunner:
 
     def _drop_image(self, job: Job) -> bool:
         """Take away the image of an overlay that is wrong without anybody having written to the overlay."""
-        if job.cell.link != "overlay" or job.cell.installer != "lockproof":
-            return False
-        from lockproof.environments.overlay import overlay_at, remove_image  # few cells need it
-
-        overlay = overlay_at(self._workspace.environment(job.cell.id))
+        try:
+            overlay = self._overlays.of(job)
+        except LockproofError:
+            return False  # it isn't on its image: that says nothing of the image
         if overlay is None or not overlay.is_untouched():
             return False
-        remove_image(overlay.image)
+        from lockproof.environments.overlay import remove_image  # few cells need it
+
+        remove_image(overlay.image, self._overlays.images)
         return True
 
     def _outcome(
