@@ -118,7 +118,9 @@ def _normal(text: str, root: str, place: Place) -> str:
         text = text.replace(quoted, "@ENV@")
     if _PLAIN.fullmatch(root):
         text = re.sub(rf"(?<![\w./-]){re.escape(root)}(?![\w./+-])", "@ENV@", text)
-    name = place.prompt if _QUOTABLE.fullmatch(place.prompt) else root.rpartition("/")[2]
-    for quote in "'\"":
-        text = text.replace(f"{quote}{name}{quote}", "@NAME@")
-    return text.replace(f"({name}) ", "(@NAME@) ")
+    names = [root.rpartition("/")[2], *([place.prompt] if _QUOTABLE.fullmatch(place.prompt) else [])]
+    for name in names:
+        for quote in "'\"":
+            text = text.replace(f"{quote}{name}{quote}", "@NAME@")
+        text = text.replace(f"({name}) ", "(@NAME@) ")
+    return text
