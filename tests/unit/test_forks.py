@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import pytest
@@ -64,3 +65,22 @@ def test_one_core_spares_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_systems_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert spare_cores(4) == 0
+
+
+def test_an_interrupt_while_it_forks_comes_afterwards() -> None:
+    """In the hooks around a fork, Python would swallow it."""
+    hooked: list[str] = []
+
+    def hook() -> None:
+        if hooked:
+            signal.raise_signal(signal.SIGINT)
+            hooked.append("after the signal")
+
+    os.register_at_fork(after_in_parent=hook)
+    hooked.append("armed")
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Fork[int, int](lambda question: question)
+        assert hooked == ["armed", "after the signal"]
+    finally:
+        hooked.clear()

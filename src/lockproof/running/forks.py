@@ -11,14 +11,15 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar
 
 from lockproof.wheels.joiner import die_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -32,6 +33,26 @@ def spare_cores(wanted: int) -> int:
     return min(wanted, cores) if cores > 1 else 0
 
 
+@contextmanager
+def _interrupts_after() -> Iterator[None]:
+    """Hold interrupts back until the block's end: Python loses what is raised in the hooks that run around a fork."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    for number in before:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for numeral in came:
+        before[signal.Signals(numeral)](numeral, None)
+
+
 class Fork(Generic[Question, Answer]):
     """One fork, to be asked one question at a time. It must not write what its parent writes too."""
 
@@ -42,8 +63,9 @@ class Fork(Generic[Question, Answer]):
         try:
             with warnings.catch_warnings():  # a thread that draws progress may run: the fork uses nothing of it
                 warnings.simplefilter("ignore", DeprecationWarning)
-                self._pid = os.fork()
-        except OSError:
+                with _interrupts_after():
+                    self._pid = os.fork()
+        except (OSError, KeyboardInterrupt):
             for end in (asked, ask, answered, tell):
                 os.close(end)
             raise
