@@ -89,7 +89,7 @@ def imported_modules(path: Path) -> set[str]:
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - {"lockproof"}
+    return names - set(sys.stdlib_module_names) - {"lockproof", "_typeshed"}  # the latter is the type checkers' own
 
 
 def imports(wheel: Path) -> list[str]:
