@@ -281,7 +281,7 @@ def from_json(
             files={str(p): FileFact(*fact) for p, fact in data["files"].items()} if files is None else files,
             startup=tuple(map(str, data.get("startup", ()))),
             interpreter={str(k): str(v) for k, v in data.get("interpreter", {}).items()},
-            findings=tuple(map(_finding_from_json, data["findings"])),
+            findings=tuple(finding_from_json({"level": "mismatch", **row}) for row in data["findings"]),
             about={str(k): str(v) for k, v in data.get("about", {}).items()},
             interpreter_files={str(k): str(v) for k, v in data.get("interpreter_files", {}).items()},
             platform={str(k): str(v) for k, v in data.get("platform", {}).items()},
@@ -302,9 +302,9 @@ def from_json(
     return fingerprint
 
 
-def _finding_from_json(row: Mapping[str, object]) -> Finding:
-    texts = [row[name] for name in ("code", "path", "message")] + [row.get("level", "mismatch")]
-    code, path, message, level = (text for text in texts if isinstance(text, str))
+def finding_from_json(row: Mapping[str, object]) -> Finding:
+    """A finding of plain values; KeyError, TypeError or ValueError for one that is not made of texts."""
+    code, path, message, level = (text for name in Finding._fields if isinstance(text := row[name], str))
     "".join((code, path, message, level)).encode("utf-8", "surrogateescape")  # what can't be written is no text
     return Finding(code, path, message, level)
 

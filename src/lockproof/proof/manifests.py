@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lockproof.digests import sha256_hex
 from lockproof.errors import UsageError
-from lockproof.proof.fingerprint import FileFact, Finding, files_text, finding_to_json, from_json, to_json
+from lockproof.proof.fingerprint import FileFact, files_text, finding_from_json, finding_to_json, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lockproof.proof.fingerprint import Fingerprint
+    from lockproof.proof.fingerprint import Finding, Fingerprint
 
 MEMBER = "lockproof/member/v1"
 ENVIRONMENT = "lockproof/shared/v1"
@@ -89,13 +89,10 @@ def parse_member(text: bytes, where: str) -> MemberText:
         document = json.loads(text)
         if document["schema"] != MEMBER:
             raise ValueError(f"its schema is {document['schema']!r}, not {MEMBER!r}")
-        findings = [
-            tuple(map(str, (row["code"], row["path"], row["message"], row["level"]))) for row in document["findings"]
-        ]
         return MemberText(
             environment=str(document["environment"]),
             digest=str(document["digest"]),
-            findings=tuple(Finding(*finding) for finding in findings),
+            findings=tuple(map(finding_from_json, document["findings"])),
             about={str(k): str(v) for k, v in document["about"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from lockproof.digests import sha256_hex
 from lockproof.errors import UnavailableError
 from lockproof.pythons.buildrows import (
     EXTENSIONS,
     IMPORTABLE,
     NOT_THE_STDLIB,
     STDLIB,
+    digest_without,
     part_digest,
     rows_of,
     states_its_prefix,
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from lockproof.pythons.knownfiles import KnownFiles
     from lockproof.pythons.probing import Probe
-
-_PREFIX = b"<prefix>"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +100,7 @@ def _content(path: str, known: KnownFiles) -> str:
 
 def _content_without(prefix: bytes, path: str) -> str:
     with opened_unchanged(path, os.lstat(path)) as file:
-        return sha256_hex(file.read().replace(prefix, _PREFIX))
+        return digest_without(prefix, file.read())
 
 
 def _importable_files(root: str, skipped: Collection[str]) -> Iterator[tuple[str, str]]:

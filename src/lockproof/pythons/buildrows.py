@@ -10,7 +10,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from lockproof.digests import digest_of_lines
+from lockproof.digests import digest_of_lines, sha256_hex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,6 +46,11 @@ class RowDifference(NamedTuple):
 def states_its_prefix(relative: str) -> bool:
     """_sysconfigdata… and config-…/python-config.py are written when the build is configured."""
     return relative.startswith(("_sysconfigdata", "config-")) and relative.endswith(".py")
+
+
+def digest_without(prefix: bytes, content: bytes) -> str:
+    """The sha256 of a file that states its prefix, as if that had been put nowhere."""
+    return sha256_hex(content.replace(prefix, b"<prefix>"))
 
 
 def rows_of(part: str, files: Iterable[tuple[str, str]]) -> dict[str, str]:

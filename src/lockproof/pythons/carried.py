@@ -10,12 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockproof.digests import sha256_hex
 from lockproof.pythons.buildrows import (
     EXTENSIONS,
     IMPORTABLE,
     NOT_THE_STDLIB,
     STDLIB,
+    digest_without,
     part_digest,
     rows_of,
     states_its_prefix,
@@ -143,25 +143,23 @@ def _importable(held: Holder, folder: str, skipped: frozenset[str]) -> Iterator[
     """(path below `folder`, sha256) of every importable file; sha256 "" for what is not held."""
     own_prefix = _own_prefix(held, folder)
     cut = len(folder)
-    for path, digest in held.files.items():
+    for path in held.files:
         if path.startswith(folder) and _counts(path[cut:], skipped):
-            relative = path[cut:]
-            if states_its_prefix(relative):
-                text = held.texts.get(path)
-                digest = "" if text is None else sha256_hex(text.replace(own_prefix, b"<prefix>"))
-            yield relative, digest
+            yield path[cut:], _digest(held, path, path[cut:], own_prefix)
     for path in held.links:
         if path.startswith(folder) and "/__pycache__/" not in path and path[cut:].partition("/")[0] not in skipped:
             end = held.real_path(path)
             if path.endswith(IMPORTABLE):
-                relative = path[cut:]
-                digest = held.files.get(end, "")
-                if digest and states_its_prefix(relative):
-                    text = held.texts.get(end)
-                    digest = "" if text is None else sha256_hex(text.replace(own_prefix, b"<prefix>"))
-                yield relative, digest
+                yield path[cut:], _digest(held, end, path[cut:], own_prefix)
             elif end not in held.files:
                 yield path[cut:], ""  # a folder, or what is not held: who knows what can be imported from there
+
+
+def _digest(held: Holder, real: str, relative: str, own_prefix: bytes) -> str:
+    if real not in held.files or not states_its_prefix(relative):
+        return held.files.get(real, "")
+    text = held.texts.get(real)
+    return "" if text is None else digest_without(own_prefix, text)
 
 
 def _counts(relative: str, skipped: frozenset[str]) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.errors import UnavailableError
 from lockproof.proof.fingerprint import Finding
+from lockproof.pythons.buildrows import NOT_THE_STDLIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from lockproof.pythons.probing import Probe
 
 _CACHE = "__pycache__"
-_NOT_THE_STDLIB = frozenset(("site-packages", "dist-packages", "lib-dynload"))
 _HEADER = 8  # bytes: the magic number, then the flags
 
 
@@ -52,7 +52,7 @@ def _bytecode_below(root: str, tag: str) -> Iterator[str]:
     """The regular files `<module>.<tag>[.opt-N].pyc` of all cache folders below `root`."""
     for folder, folders, files in os.walk(root, onerror=_raise):
         if folder == root:
-            folders[:] = [name for name in folders if name not in _NOT_THE_STDLIB]
+            folders[:] = [name for name in folders if name not in NOT_THE_STDLIB]
         if folder.endswith(_CACHE):
             names = (name for name in files if name.endswith(".pyc") and f".{tag}." in name)
             yield from (path for name in names if os.path.isfile(path := os.path.join(folder, name)))  # noqa: PTH113, PTH118

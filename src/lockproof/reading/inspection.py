@@ -101,9 +101,8 @@ def _read(folder: Path, store: Path | None, known: Known | None, previous: Inspe
 
 
 def _unreadable(folder: str, error: Exception) -> UnavailableError:
-    why = f"{error} changed while it was read" if isinstance(error, ChangedDuringRead) else str(error)
     return UnavailableError(
-        "the environment can't be read whole", where=folder, why=why,
+        "the environment can't be read whole", where=folder, why=str(error),
         remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
     )  # fmt: skip
 

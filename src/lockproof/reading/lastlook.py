@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from lockproof.proof.fingerprint import Finding, Fingerprint, finding_to_json
+from lockproof.proof.fingerprint import Fingerprint, finding_from_json, finding_to_json
 from lockproof.reading.reader import TICK, ChangedDuringRead, read_file, signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from lockproof.proof.fingerprint import Finding
     from lockproof.reading.reader import Known, Tree
 
     # real path, sha256, device, inode, mode, size, mtime_ns, ctime_ns
@@ -157,7 +158,7 @@ def look_from_bytes(content: bytes) -> LastLook | None:
             ends=_texts(head["ends"]),
             unsettled=[str(path) for path in head["unsettled"]],
             layers=_texts(head["layers"]),
-            findings=[Finding(**{str(k): str(v) for k, v in row.items()}) for row in head["findings"]],
+            findings=[finding_from_json(row) for row in head["findings"]],
             scripts=str(head["scripts"]),
             lower=str(head["lower"]),
             checksum=checksum.hex(),

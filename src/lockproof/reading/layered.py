@@ -79,8 +79,7 @@ def read_layers(
         upper = read_tree(str(skeleton), known)
         lower, whole, look = _read_image(image, known, marked, remember=remember)
     except (OSError, ChangedDuringRead) as error:
-        why = f"{error} changed while it was read" if isinstance(error, ChangedDuringRead) else str(error)
-        raise UnavailableError("the environment can't be read whole", where=str(root), why=why,
+        raise UnavailableError("the environment can't be read whole", where=str(root), why=str(error),
                                remedy="run it again with --recreate") from error  # fmt: skip
     if lower is None or upper.special or lower.special or _clash(upper, lower):
         return None

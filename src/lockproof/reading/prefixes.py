@@ -80,9 +80,8 @@ def inspect_prefix(
         _read_claimed(tree)
         outside, modes = _outside(tree), modes_of(tree)
     except (OSError, ChangedDuringRead) as error:
-        why = f"{error} changed while it was read" if isinstance(error, ChangedDuringRead) else str(error)
         raise UnavailableError(
-            "the prefix can't be read whole", where=str(folder), why=why,
+            "the prefix can't be read whole", where=str(folder), why=str(error),
             remedy="nothing is said of it: make sure that nothing is running in it, and that you may read it",
         ) from error  # fmt: skip
 

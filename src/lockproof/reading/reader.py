@@ -47,6 +47,9 @@ BUILD_TEXTS = ("python-config.py", "patchlevel.h")
 class ChangedDuringRead(Exception):
     """A file was not the same after it was read as before: nothing can be said of it."""
 
+    def __str__(self) -> str:
+        return "{} changed while it was read".format(*self.args)
+
 
 def wants_text(path: str) -> bool:
     """Whether the bytes of the file at this path below the root are needed, not only their digest."""

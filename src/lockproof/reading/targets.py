@@ -78,6 +78,8 @@ class Recogniser:
         """`expected` is the interpreter that a cell declares."""
         self._project = project
         self._expected = expected
+        self.declared = str(expected.executable) if expected else ""
+        self.vouched = project.places.cache / "vouched"
 
     def __call__(self, carried: Carried, outside: str = "\0") -> Interpreter | None:
         """The interpreter with exactly these files; none that lies below the folder `outside`, which isn't run."""
@@ -124,8 +126,8 @@ def _inspect_tar(named: str, project: Project, expected: Interpreter | None) -> 
             recognise=recogniser,
             stand_in=recogniser.stand_in,
             called=folder,
-            declared=str(expected.executable) if expected else "",
-            vouched=project.places.cache / "vouched",
+            declared=recogniser.declared,
+            vouched=recogniser.vouched,
         )
 
 
@@ -134,8 +136,7 @@ def _inspect_ssh(named: str, project: Project, expected: Interpreter | None) -> 
 
     remote = parse_remote(named, project.environ.get("LOCKPROOF_SSH", ""))
     recogniser = Recogniser(project, expected)
-    declared = str(expected.executable) if expected else ""
-    return inspect_remote(remote, recogniser, declared, project.places.cache / "vouched", recogniser.stand_in)
+    return inspect_remote(remote, recogniser, recogniser.declared, recogniser.vouched, recogniser.stand_in)
 
 
 def _split(text: str, base: Path) -> tuple[str, str]:
@@ -186,15 +187,14 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
     if overlay_at(path, project.store.folder / "images"):
         raise UsageError("this environment is an overlay, which has no files of its own here", where=named,
                          remedy="run its cell with link: auto, and name that one")  # fmt: skip
-    declared = str(expected.executable) if expected else ""
+    recogniser = Recogniser(project, expected)
     if is_prefix(path):
-        recogniser = Recogniser(project, expected)
         inspection = inspect_prefix(
             path,
             recognise=recogniser,
             stand_in=lambda carried: recogniser.stand_in(carried, str(path.resolve())),
-            declared=declared,
-            vouched=project.places.cache / "vouched",
+            declared=recogniser.declared,
+            vouched=recogniser.vouched,
         )
         library = path / "lib" / layout_of(inspection.tree).headers.rpartition("/")[2]
         return _with_library_s_bytecode(inspection, project.discovery, library)
@@ -205,7 +205,7 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
         identify=lambda real: identify(real, discovery),
         store=project.store.folder,
         declared=expected.executable if expected else None,
-        vouched=project.places.cache / "vouched",
+        vouched=recogniser.vouched,
     )
     return _with_library_s_bytecode(inspection, discovery)
 
