@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof.containers.engines import Engine, find_engine
 from lockproof.pythons.interpreters import Discovery, known_interpreters
+from support.engines import base_archive, docker_daemon, load, podman_set_up
 from support.loopback import LoopbackIndex
 from support.projects import Project, make_project
 
@@ -84,3 +86,29 @@ def serve() -> Iterator[Callable[[Project], LoopbackIndex]]:
     yield start
     for index in running:
         index.__exit__()
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return base_archive(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="session")
+def docker(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with docker_daemon(tmp_path_factory.mktemp("docker")) as environ:
+        load("docker", archive, environ)
+        yield find_engine("docker", environ)
+
+
+@pytest.fixture(scope="session")
+def podman(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with podman_set_up(tmp_path_factory.mktemp("podman")) as environ:
+        load("podman", archive, environ)
+        yield find_engine("podman", environ)
+
+
+@pytest.fixture(params=["docker", "podman"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Engine)
+    return found

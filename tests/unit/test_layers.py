@@ -17,6 +17,7 @@ ROOT = Path(lockproof.__file__).parent
 PURE = [
     "__init__", "cells.__init__", "pythons.__init__", "relocking.__init__", "indexes.__init__", "wheels.__init__",
     "build.__init__", "proof.__init__", "reading.__init__", "freeze.__init__", "environments.__init__",
+    "containers.__init__",
     "running.__init__", "errors", "digests", "pythons.layout", "cells.trees", "cells.shapes", "cells.sources",
     "pythons.platforms", "pythons.buildrows", "pythons.carried", "cells.policykeys",
     "cells.buildkeys", "cells.posargs", "cells.matrix", "cells.config", "locks.artifacts", "locks.__init__",
@@ -50,7 +51,7 @@ EDGES = [
     "project",
     "relocking.lockexports",
     "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.bundle", "reading.contents",
-    "reading.targets",
+    "containers.engines", "reading.targets",
     "reporters.__init__", "reporters.text", "reporters.comparisons", "reporters.diffs",
     "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
     "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",

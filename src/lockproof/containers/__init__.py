@@ -1,0 +1,1 @@
+"""Containers and images: found through docker or podman, read without running anything in them."""

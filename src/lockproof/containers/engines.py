@@ -1,0 +1,195 @@
+"""Container engines, through their own programs: docker and podman understand the same words.
+
+The user's own set-up counts (DOCKER_HOST, contexts, CONTAINERS_CONF): the programs are run with the whole environment.
+Nothing is ever pulled, and nothing is started: a file system is read from a container that was only created.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
+
+from lockproof.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+ENGINES = ("docker", "podman")
+OWNER = "lockproof.owner"
+"""The label of every container that is ours: its value says which process it belongs to."""
+
+_Read = TypeVar("_Read")
+_NO_COMMAND = "/lockproof-reads-and-never-runs"  # an image may have no command, and creating asks for one
+_ABSENT = ("no such", "not known", "not found", "unable to find", "does not exist")
+_REFUSED = ("permission denied", "cannot connect", "is the docker daemon running", "connection refused", "no such host")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """What an engine says of an image: its id, its digests in registries, and the platform it was made for."""
+
+    id: str
+    digests: tuple[str, ...]
+    platform: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Engine:
+    """One engine: `name` is docker or podman, `program` the one on PATH."""
+
+    name: str
+    program: str
+    environ: Mapping[str, str]
+
+    def image(self, reference: str) -> Image:
+        """The image of a reference (a name, a name with digest, an id).
+
+        Raises UsageError where the engine has none such, UnavailableError where it can't be asked.
+        """
+        found = json.loads(self._ask("image", "inspect", _plain(reference, "image")))[0]
+        return Image(
+            id=_with_algorithm(str(found["Id"])),
+            digests=tuple(sorted(str(digest).rpartition("@")[2] for digest in found.get("RepoDigests") or ())),
+            platform=f"{found['Os']}/{found['Architecture']}",
+        )
+
+    def image_of_container(self, reference: str) -> Image:
+        """The image that a container was made from; raises what `image` raises."""
+        found = json.loads(self._ask("container", "inspect", _plain(reference, "container")))[0]
+        return self.image(str(found["Image"]))
+
+    def read_container(self, reference: str, read: Callable[[IO[bytes]], _Read]) -> _Read:
+        """What `read` makes of the container's whole file system, which it gets as a tar stream.
+
+        Raises UsageError where there is no such container, UnavailableError where the engine fails before the end: what
+        was read by then is not the file system.
+        """
+        with tempfile.TemporaryFile() as words:
+            with subprocess.Popen(
+                [self.program, "export", _plain(reference, "container")],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, env=dict(self.environ),
+            ) as process:  # fmt: skip
+                if process.stdout is None:
+                    raise UnavailableError(f"{self.name} gives no file system", where=reference)
+                try:
+                    result = read(process.stdout)
+                    while process.stdout.read(1 << 20):  # what lies behind the end of the archive
+                        pass
+                except BaseException:
+                    process.kill()
+                    raise
+            if process.returncode:
+                words.seek(0)
+                raise self._problem(words.read().decode("utf-8", "replace"), reference)
+        return result
+
+    def read_image(self, reference: str, read: Callable[[IO[bytes]], _Read]) -> _Read:
+        """The same for an image, by way of a container that is created, never started, and removed."""
+        with self._created(reference) as container:
+            return self.read_container(container, read)
+
+    @contextmanager
+    def _created(self, reference: str) -> Iterator[str]:
+        self.sweep()
+        image = self.image(reference).id
+        label = f"{OWNER}={_owner(os.getpid())}"
+        container = self._ask("create", "--network", "none", "--label", label, image, _NO_COMMAND).strip()
+        try:
+            yield container
+        finally:
+            with suppress(UnavailableError, UsageError):
+                self._ask("rm", "--force", "--volumes", container)
+
+    def sweep(self) -> None:
+        """Remove the containers that processes of this machine left behind when they were killed."""
+        rows = self._ask(
+            "ps", "--all", "--no-trunc", "--filter", f"label={OWNER}", "--format", _label_format(self.name)
+        )
+        for row in rows.splitlines():
+            container, _, owner = row.partition(" ")
+            host, _, process = owner.partition("/")
+            if host == socket.gethostname() and process.partition("-")[0].isdecimal() and _is_gone(owner):
+                with suppress(UnavailableError, UsageError):
+                    self._ask("rm", "--force", "--volumes", container)
+
+    def _ask(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [self.program, *arguments],
+            stdin=subprocess.DEVNULL, capture_output=True, check=False, env=dict(self.environ),
+        )  # fmt: skip
+        if done.returncode:
+            raise self._problem(done.stderr.decode("utf-8", "replace"), arguments[-1])
+        return done.stdout.decode("utf-8", "replace")
+
+    def _problem(self, words: str, reference: str) -> UnavailableError | UsageError:
+        """What the engine's own words mean: they are told, and one of three remedies."""
+        why = words.strip().splitlines()[-1] if words.strip() else "it gave no reason"
+        said = words.lower()
+        if any(sign in said for sign in _REFUSED):
+            return UnavailableError(
+                f"{self.name} can't be asked", where=reference, why=why,
+                remedy=f"start it, and see that `{self.name} info` works for this user",
+            )  # fmt: skip
+        if any(sign in said for sign in _ABSENT):
+            return UsageError(
+                f"{self.name} has no such image or container", where=reference, why=why,
+                remedy=f"`{self.name} images` and `{self.name} ps --all` list them; nothing is pulled",
+            )  # fmt: skip
+        return UnavailableError(
+            f"{self.name} failed", where=reference, why=why, remedy="see what it says, and try again"
+        )
+
+
+def find_engine(name: str, environ: Mapping[str, str]) -> Engine:
+    """The engine of that name; UnavailableError where its program is not on PATH."""
+    program = shutil.which(name, path=environ.get("PATH", os.defpath))
+    if program is None:
+        raise UnavailableError(
+            f"{name} is not on PATH", why="containers and images are read through it",
+            remedy=f"install {name}, or save the file system and name it: tar:FILE",
+        )  # fmt: skip
+    return Engine(name=name, program=program, environ=environ)
+
+
+def _plain(reference: str, kind: str) -> str:
+    if not reference or reference.startswith("-"):
+        raise UsageError(
+            f"this names no {kind}", where=reference or "(nothing)", remedy=f"give the {kind}'s name or id"
+        )
+    return reference
+
+
+def _with_algorithm(identity: str) -> str:
+    return identity if ":" in identity else f"sha256:{identity}"  # podman leaves it out
+
+
+def _label_format(engine: str) -> str:
+    label = f'index .Labels "{OWNER}"' if engine == "podman" else f'.Label "{OWNER}"'
+    return "{{.ID}} {{" + label + "}}"
+
+
+def _owner(process: int) -> str:
+    """Which process of which machine, as long as it lives: a number alone comes back."""
+    return f"{socket.gethostname()}/{process}-{_start_of(process)}"
+
+
+def _is_gone(owner: str) -> bool:
+    process = int(owner.rpartition("/")[2].partition("-")[0])
+    return _owner(process) != owner
+
+
+def _start_of(process: int) -> str:
+    """When a process started, in the kernel's own ticks; empty where it is gone or nothing says it."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return fields[19] if len(fields) > 19 else ""

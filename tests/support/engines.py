@@ -1,0 +1,115 @@
+"""Real container engines for tests: a docker daemon of our own, podman with a store of its own, one small image.
+
+Everything lies in one folder and ends with it; the machine's own engines and images are never touched. Where a program
+is missing or the kernel says no, the test is skipped with the reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+BASE = "lockproof-test-base"
+_PACKAGES = "python3,python3-venv,dash,coreutils,libc-bin"
+_PODMAN = """\
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
+"""
+
+
+def need(*programs: str) -> None:
+    """Skip the test where a program is missing, or where we are not root, whom a daemon of our own needs."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"this test needs {', '.join(missing)}")
+    if os.geteuid() != 0:
+        pytest.skip("this test starts an engine of its own, which takes root")
+
+
+def run(argv: list[str], environ: Mapping[str, str], **options: object) -> str:
+    """The output of a command that must succeed."""
+    done = subprocess.run(argv, env=dict(environ), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{argv}: {done.stderr}"
+    return done.stdout
+
+
+@contextlib.contextmanager
+def docker_daemon(folder: Path) -> Iterator[dict[str, str]]:
+    """The environment in which `docker` speaks to a daemon of our own, with everything of it in `folder`."""
+    need("dockerd", "docker")
+    address = f"unix://{folder}/docker.sock"
+    with (folder / "log").open("wb") as log:
+        daemon = subprocess.Popen(
+            [
+                "dockerd", "--iptables=false", "--bridge=none", f"--data-root={folder}/data",
+                f"--exec-root={folder}/exec", f"--pidfile={folder}/pid", f"--host={address}",
+            ],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+    environ = {**os.environ, "DOCKER_HOST": address, "DOCKER_BUILDKIT": "0"}
+    try:
+        _wait_for_answer(daemon, folder / "log")
+        yield environ
+    finally:
+        daemon.terminate()
+        daemon.wait(30)
+
+
+def _wait_for_answer(daemon: subprocess.Popen[bytes], log: Path) -> None:
+    """Follow the daemon's log until it says that it listens; skip where it ends before."""
+    follower = subprocess.Popen(
+        ["tail", "--follow", "--lines=+1", f"--pid={daemon.pid}", str(log)], stdout=subprocess.PIPE, text=True
+    )
+    assert follower.stdout is not None
+    with follower, follower.stdout as lines:
+        said = []
+        for line in lines:
+            said.append(line)
+            if "API listen on" in line:
+                follower.terminate()
+                return
+    pytest.skip(f"no docker daemon starts here: {''.join(said[-3:])}")
+
+
+@contextlib.contextmanager
+def podman_set_up(folder: Path) -> Iterator[dict[str, str]]:
+    """The environment in which `podman` keeps everything in `folder`."""
+    need("podman", "runc")
+    (folder / "containers.conf").write_text(_PODMAN)
+    (folder / "storage.conf").write_text(
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/root"\nrunroot = "{folder}/run"\n'
+    )
+    yield {
+        **os.environ,
+        "CONTAINERS_CONF": str(folder / "containers.conf"),
+        "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
+    }
+
+
+def base_archive(folder: Path) -> Path:
+    """The file system of a small Debian with Python, as a tar file."""
+    need("mmdebstrap")
+    archive = folder / "root.tar"
+    command = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={_PACKAGES}", "bookworm", str(archive)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no Debian can be made here: {done.stderr[-300:]}")
+    return archive
+
+
+def load(engine: str, archive: Path, environ: Mapping[str, str], name: str = BASE) -> str:
+    """Import a file system as the image `name`; its id."""
+    return run([engine, "import", str(archive), name], environ).strip()
