@@ -51,6 +51,15 @@ class Cells:
     proving: tuple[list[str], int] | None = None
     suspects: set[str] = field(default_factory=set)
     cannot: str = ""
+    local: bool = True
+    far: tuple[str, ...] = ()
+    ended: int = 0
+
+    def reaches(self, cell: Cell) -> bool:
+        return cell.on_host or cell.id in self.far
+
+    def end(self) -> None:
+        self.ended += 1
 
     def problem(self, _cell: Cell) -> str:
         return self.cannot
@@ -151,6 +160,23 @@ def test_every_cell_runs_and_is_told_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert cells.proving == (["a", "b", "c"], 1)
 
 
+def test_elsewhere_cells_of_other_platforms_run_without_an_interpreter_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = replace(cell("3.12.1", "macos-arm64"), id="away")
+    missing = replace(cell("3.9.1"), id="missing", on_host=True)
+    nowhere = replace(cell("3.12.1", "linux-aarch64"), id="nowhere")
+    interpreters = {"3.9.1": UnavailableError("Python 3.9.1 isn't here")}
+    given: list[object] = []
+
+    def answer(name: str, _turn: int) -> Outcome:
+        given.append(name)
+        return PASSED
+
+    cells = Cells(answer=answer, local=False, far=("away",))
+    result, _, _ = run(monkeypatch, [away, missing, nowhere], cells, interpreters=interpreters)
+    assert told(result) == [("away", "passed"), ("missing", "passed"), ("nowhere", "predicted")]
+    assert given == ["away", "missing"]
+
+
 def test_a_cell_that_can_not_have_its_link_mode_is_unavailable_and_brings_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -227,6 +253,7 @@ def test_interrupted_it_ends_everything_and_tells_what_is_done(jobs: int, monkey
     assert result.exit_code == 130
     assert {"processes ended", "downloads stopped", "b skipped"} <= set(events)
     assert result.outcomes[1].reason == "interrupted"
+    assert cells.ended > 0
     assert cells.released == 1
 
 

@@ -37,7 +37,9 @@ _TOGETHER = 8  # environments made in one pass before the first command runs
 
 
 class CellRunner:
-    """Runs cells; one object serves all threads of a run."""
+    """Runs cells on this machine (an `Executor`); one object serves all threads of a run."""
+
+    local = True
 
     def __init__(
         self,
@@ -67,6 +69,10 @@ class CellRunner:
         self._running: set[str] = set()
         self._overlay_problem: str | None = None
         self._made: dict[str, tuple[str, float]] = {}
+
+    def reaches(self, cell: Cell) -> bool:
+        """Whether the cell is one of this machine's platform."""
+        return cell.on_host
 
     def problem(self, cell: Cell) -> str:
         """Why no environment of this cell can be had here, whatever its interpreter; empty where one can."""
@@ -122,6 +128,9 @@ class CellRunner:
     def start_provers(self, jobs: Sequence[Job], at_once: int) -> None:
         """Share the proofs of these cells, so many at once, between processes; before any of them runs."""
         self._proofs.start(jobs, at_once)
+
+    def end(self) -> None:
+        """Nothing more than ending the processes, which are the run's own."""
 
     def release(self) -> None:
         """Let go of cells that were made but never run, and of the processes that prove."""

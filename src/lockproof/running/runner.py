@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lockproof.proof.fingerprint import Finding
     from lockproof.proof.prediction import Landings
     from lockproof.pythons.interpreters import Interpreter
-    from lockproof.running.cellrun import CellRunner
+    from lockproof.running.executors import Executor
     from lockproof.running.outcomes import Listener
     from lockproof.running.preparation import Build, Fetching, Job
     from lockproof.running.process import Processes
@@ -53,7 +53,7 @@ class Runner:
 
     def __init__(
         self,
-        cells: CellRunner,
+        cells: Executor,
         *,
         fetching: Fetching,
         processes: Processes,
@@ -63,7 +63,7 @@ class Runner:
         packager: Packager | None = None,
         dependencies: Dependencies | None = None,
     ) -> None:
-        """`cells` does the work of one cell, `fetching` brings the wheels of all, `build` those built of sdists.
+        """`cells` does the work of each cell, `fetching` brings the wheels of all, `build` those built of sdists.
 
         `packager` adds the project's own wheel, `dependencies` checks whether they have all that they require.
         """
@@ -91,7 +91,7 @@ class Runner:
             self._run_contested_alone(jobs)
         except KeyboardInterrupt:
             interrupted = True
-            self._processes.end_all()
+            self._end_all()
             self._fetching.stop()
         finally:
             self._cells.release()
@@ -101,6 +101,10 @@ class Runner:
                 self._done(Outcome(cell=cell, status="skipped", reason=why))
         outcomes = tuple(self._outcomes[cell.id] for cell in order)
         return Result(outcomes=outcomes, exit_code=INTERRUPTED if interrupted else exit_code(outcomes))
+
+    def _end_all(self) -> None:
+        self._processes.end_all()
+        self._cells.end()
 
     def _done(self, outcome: Outcome) -> None:
         self._outcomes[outcome.cell.id] = outcome
@@ -116,14 +120,15 @@ class Runner:
             interpreter = interpreters.get(cell.python)
             if cell.container is not None:
                 self._missing(cell, "container cells are not run by this version: it runs cells of this host only")
-            elif not cell.on_host:
+            elif not self._cells.reaches(cell):
                 here.append((plan, None))
-            elif isinstance(interpreter, LockproofError):
+            elif self._cells.local and isinstance(interpreter, LockproofError):
                 self._missing(cell, str(interpreter))
             elif problem := self._cells.problem(cell):
                 self._missing(cell, problem)
-            else:
-                here.append((plan, interpreter))
+            else:  # an interpreter that is here builds what has to be built, wherever the cell runs
+                found = None if isinstance(interpreter, LockproofError) else interpreter
+                here.append((plan, found if cell.on_host else None))
         here = self._built(here)
         wheels = self._fetching.bring(artifact for plan, _ in here for artifact in plan.artifacts)
         if self._packager:
@@ -140,7 +145,7 @@ class Runner:
                 self._done(Outcome(cell=cell, status="error", reason=str(error), error_code=error.exit_code))
                 continue
             predicted.append((cell.id, job.predicted.findings))
-            if cell.on_host:
+            if self._cells.reaches(cell):
                 jobs.append((cell, job))
             else:
                 self._elsewhere(cell, job)
@@ -151,7 +156,7 @@ class Runner:
     def _job(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None, landings: Landings) -> Job:
         if self._packager:
             plan, wheels = self._packager.packaged(plan, wheels, interpreter)
-        job = make_job(plan, wheels, interpreter, landings)
+        job = make_job(plan, wheels, interpreter if self._cells.local else None, landings)
         job = self._packager.declared(job) if self._packager else job
         return self._dependencies.checked(job) if self._dependencies else job
 
@@ -195,7 +200,7 @@ class Runner:
                     if not _is_contested(outcome, jobs) or self._policy.jobs == 1:
                         self._listener.finished(outcome)
             except BaseException:
-                self._processes.end_all()  # the cells under way end, and with them the pool
+                self._end_all()  # the cells under way end, and with them the pool
                 for future in futures:
                     future.cancel()
                 raise
