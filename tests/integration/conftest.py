@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.containers.engines import Engine, find_engine
+from lockproof.errors import UsageError
 from lockproof.pythons.interpreters import Discovery, known_interpreters
-from support.engines import base_archive, docker_daemon, load, podman_set_up
+from support.engines import ARM64, base_archive, docker_daemon, load, load_for, podman_set_up
 from support.loopback import LoopbackIndex
 from support.projects import Project, make_project
 
@@ -112,3 +113,18 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Engine)
     return found
+
+
+@pytest.fixture(scope="session")
+def arm64_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return base_archive(tmp_path_factory.mktemp("arm64"), "arm64")
+
+
+@pytest.fixture
+def arm64(engine: Engine, arm64_archive: Path) -> str:
+    """The image of a linux/arm64 with Python in the engine; its programs run here, emulated."""
+    try:
+        engine.image(ARM64)
+    except UsageError:
+        load_for("arm64", engine.program, arm64_archive, engine.environ, ARM64)
+    return ARM64

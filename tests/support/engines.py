@@ -7,9 +7,13 @@ is missing or the kernel says no, the test is skipped with the reason.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
+import json
 import os
 import shutil
 import subprocess
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BASE = "lockproof-test-base"
+ARM64 = "lockproof-test-arm64"
 _PACKAGES = "python3,python3-venv,dash,coreutils,libc-bin"
 _PODMAN = """\
 [engine]
@@ -99,11 +104,17 @@ def podman_set_up(folder: Path) -> Iterator[dict[str, str]]:
     }
 
 
-def base_archive(folder: Path) -> Path:
-    """The file system of a small Debian with Python, as a tar file."""
-    need("mmdebstrap")
+def base_archive(folder: Path, machine: str = "") -> Path:
+    """The file system of a small Debian with Python, as a tar file; of `machine` in Debian's words, by default ours."""
+    need("mmdebstrap", *(["arch-test"] if machine else []))
+    if machine and subprocess.run(["arch-test", machine], capture_output=True, check=False).returncode:
+        pytest.skip(
+            f"programs for {machine} don't run here: mount binfmt_misc, and let qemu-user-static register itself"
+        )
     archive = folder / "root.tar"
-    command = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={_PACKAGES}", "bookworm", str(archive)]
+    command = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={_PACKAGES}"]
+    command += [f"--architectures={machine}"] if machine else []
+    command += ["bookworm", str(archive)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"no Debian can be made here: {done.stderr[-300:]}")
@@ -113,3 +124,25 @@ def base_archive(folder: Path) -> Path:
 def load(engine: str, archive: Path, environ: Mapping[str, str], name: str = BASE) -> str:
     """Import a file system as the image `name`; its id."""
     return run([engine, "import", str(archive), name], environ).strip()
+
+
+def load_for(machine: str, engine: str, archive: Path, environ: Mapping[str, str], name: str) -> None:
+    """Make a file system the image `name` for `machine` in the engines' words.
+
+    What `docker save` writes is given to `load`: docker 20.10 imports everything as made for its own machine.
+    """
+    with archive.open("rb") as file:
+        layer = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    config = {"os": "linux", "architecture": machine, "config": {}, "rootfs": {"type": "layers", "diff_ids": [layer]}}
+    manifest = [{"Config": "config.json", "RepoTags": [f"{name}:latest"], "Layers": ["layer.tar"]}]
+    with (
+        subprocess.Popen([engine, "load", "--quiet"], stdin=subprocess.PIPE, env=dict(environ)) as loading,
+        tarfile.open(fileobj=loading.stdin, mode="w|") as saved,
+    ):
+        saved.add(archive, "layer.tar")
+        for member, document in (("config.json", config), ("manifest.json", manifest)):
+            content = json.dumps(document).encode()
+            entry = tarfile.TarInfo(member)
+            entry.size = len(content)
+            saved.addfile(entry, io.BytesIO(content))
+    assert loading.returncode == 0
