@@ -5,6 +5,7 @@ All sessions use `.venv`, which `.ci/nox` makes from the hashed lock, so none of
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -22,6 +23,13 @@ SOURCES = {"PYTHONPATH": str(ROOT / "src")}
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "build", "reproduce", "tests"]
+
+
+sys.path.insert(0, str(ROOT / "src"))
+with contextlib.suppress(ModuleNotFoundError):  # a nox from elsewhere may lack what lockproof needs
+    import lockproof.nox
+
+    lockproof.nox.sessions(whole="")  # one session a cell: -s cell -p 3.12.1; `reproduce` below runs all of them
 
 
 @cache

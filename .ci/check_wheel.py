@@ -17,7 +17,7 @@ from pathlib import Path
 from lockproof import __version__
 
 SOURCES = Path("src/lockproof")
-OPTIONAL = {"uv"}  # imported only where the user has it
+OPTIONAL = {"nox", "uv"}  # imported only where the user has it
 MODULE_OF = {"pyyaml": "yaml"}  # distributions whose module has another name
 
 

@@ -57,7 +57,7 @@ EDGES = [
     "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
     "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
     "commands.output", "commands.run", "commands.locks", "commands.comparing", "commands.looks", "attestation.keys",
-    "commands.attest", "commands.__init__", "cli", "__main__",
+    "commands.attest", "commands.__init__", "cli", "__main__", "nox",
 ]  # fmt: skip
 ORDER = PURE + EDGES
 FORBIDDEN_IN_PURE = {"os", "subprocess", "rich", "yaml", "shutil", "tempfile", "socket", "threading", "httpx"}
@@ -80,7 +80,8 @@ def imported_by(module: str) -> set[str]:
             assert node.level == 0, f"{module} imports relatively"
             base = node.module or ""
             found |= {full if ours(full := f"{base}.{alias.name}") else base for alias in node.names}
-    return {ours(full) or full.partition(".")[0] for full in found}
+    named = {ours(full) or full.partition(".")[0] for full in found}
+    return named - {module}  # `nox`, which imports the library of that name
 
 
 def ours(full: str) -> str:
