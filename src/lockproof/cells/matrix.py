@@ -180,20 +180,24 @@ def expand(spec: Spec, host: Platform) -> tuple[Cell, ...]:
 
 
 def select(cells: Sequence[Cell], patterns: Sequence[str]) -> tuple[Cell, ...]:
-    """The cells whose id one of `patterns` (ids, or globs that mind case) matches, in the order of `cells`.
+    """The cells that one of `patterns` (ids, names, or globs of ids that mind case) matches, in the order of `cells`.
 
     No patterns select all. Raises UsageError naming each pattern that matches nothing, and ids close to it.
     """
     if not patterns:
         return tuple(cells)
-    ids = [cell.id for cell in cells]
-    idle = [pattern for pattern in patterns if not any(fnmatchcase(id_, pattern) for id_ in ids)]
+    idle = [pattern for pattern in patterns if not any(_is_selected(cell, pattern) for cell in cells)]
     if idle:
+        ids = [cell.id for cell in cells]
         raise UsageError(
             "\n".join(f"no cell matches {pattern!r}{_close_ids(pattern, ids)}" for pattern in idle),
             remedy="`lockproof list` shows the cells",
         )
-    return tuple(cell for cell in cells if any(fnmatchcase(cell.id, pattern) for pattern in patterns))
+    return tuple(cell for cell in cells if any(_is_selected(cell, pattern) for pattern in patterns))
+
+
+def _is_selected(cell: Cell, pattern: str) -> bool:
+    return fnmatchcase(cell.id, pattern) or (cell.name != "" and cell.name == pattern)
 
 
 def _given(over: _T | None, base: _T | None) -> _T | None:

@@ -6,14 +6,16 @@ Nothing is ever pulled, and nothing is started: a file system is read from a con
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import socket
 import subprocess
+import tarfile
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -34,11 +36,26 @@ _REFUSED = ("permission denied", "cannot connect", "is the docker daemon running
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
-    """What an engine says of an image: its id, its digests in registries, and the platform it was made for."""
+    """What an engine says of an image: its id, its digests in registries, and the platform it was made for.
+
+    `variables` are those that it sets for whatever runs in it; `command` is what a container of it runs.
+    """
 
     id: str
     digests: tuple[str, ...]
     platform: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Container:
+    """What an engine says of a container: its image, what it runs with, and where something is mounted in it."""
+
+    image: Image
+    variables: Mapping[str, str]
+    command: tuple[str, ...]
+    mounts: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,16 +72,29 @@ class Engine:
         Raises UsageError where the engine has none such, UnavailableError where it can't be asked.
         """
         found = json.loads(self._ask("image", "inspect", _plain(reference, "image")))[0]
+        config = found.get("Config") or {}
         return Image(
             id=_with_algorithm(str(found["Id"])),
             digests=tuple(sorted(str(digest).rpartition("@")[2] for digest in found.get("RepoDigests") or ())),
             platform=f"{found['Os']}/{found['Architecture']}",
+            variables=_variables(config),
+            command=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
+        )
+
+    def container(self, reference: str) -> Container:
+        """What a container is; raises what `image` raises."""
+        found = json.loads(self._ask("container", "inspect", _plain(reference, "container")))[0]
+        temporary = (found.get("HostConfig") or {}).get("Tmpfs") or {}
+        return Container(
+            image=self.image(str(found["Image"])),
+            variables=_variables(found.get("Config") or {}),
+            command=(str(found.get("Path") or ""), *(found.get("Args") or ())),
+            mounts=(*sorted(str(mount["Destination"]) for mount in found.get("Mounts") or ()), *sorted(temporary)),
         )
 
     def image_of_container(self, reference: str) -> Image:
         """The image that a container was made from; raises what `image` raises."""
-        found = json.loads(self._ask("container", "inspect", _plain(reference, "container")))[0]
-        return self.image(str(found["Image"]))
+        return self.container(reference).image
 
     def read_container(self, reference: str, read: Callable[[IO[bytes]], _Read]) -> _Read:
         """What `read` makes of the container's whole file system, which it gets as a tar stream.
@@ -93,11 +123,26 @@ class Engine:
 
     def read_image(self, reference: str, read: Callable[[IO[bytes]], _Read]) -> _Read:
         """The same for an image, by way of a container that is created, never started, and removed."""
-        with self._created(reference) as container:
+        with self.created(reference) as container:
             return self.read_container(container, read)
 
+    def file_of(self, container: str, path: str) -> bytes:
+        """The content of one file of a container, by a path without links; b"" where there is no such file."""
+        done = subprocess.run(
+            [self.program, "cp", f"{container}:{path}", "-"],
+            stdin=subprocess.DEVNULL, capture_output=True, check=False, env=dict(self.environ),
+        )  # fmt: skip
+        try:
+            with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
+                member = tar.next()
+                stream = tar.extractfile(member) if member else None
+                return stream.read() if stream else b""
+        except (tarfile.TarError, KeyError):
+            return b""
+
     @contextmanager
-    def _created(self, reference: str) -> Iterator[str]:
+    def created(self, reference: str) -> Iterator[str]:
+        """The id of a container of an image: made for this block, never started, and removed at its end."""
         self.sweep()
         image = self.image(reference).id
         label = f"{OWNER}={_owner(os.getpid())}"
@@ -169,6 +214,11 @@ def _plain(reference: str, kind: str) -> str:
 
 def _with_algorithm(identity: str) -> str:
     return identity if ":" in identity else f"sha256:{identity}"  # podman leaves it out
+
+
+def _variables(config: Mapping[str, list[str] | None]) -> dict[str, str]:
+    rows = (str(row).partition("=") for row in config.get("Env") or ())
+    return {name: value for name, _, value in rows}
 
 
 def _label_format(engine: str) -> str:

@@ -17,7 +17,7 @@ from lockproof.proof.fingerprint import (
     artifacts_digest,
     describe,
 )
-from lockproof.proof.pythonfacts import interpreter_findings, platform_findings
+from lockproof.proof.pythonfacts import interpreter_findings, platform_differences, platform_findings
 from lockproof.reading.leftout import held_to
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ class Proof:
 def differing_layers(left: Fingerprint, right: Fingerprint) -> tuple[str, ...]:
     """The layers whose digests differ, in the order in which they are reported; one side's missing layer differs.
 
-    A reported layer differs only where both sides know it.
+    A reported layer differs only in what both sides know of it.
     """
-    known = [layer for layer in REPORTED if layer in left.layers and layer in right.layers]
-    return tuple(layer for layer in (*LAYERS, *known) if left.layers.get(layer) != right.layers.get(layer))
+    differ = [layer for layer in LAYERS if left.layers.get(layer) != right.layers.get(layer)]
+    return (*differ, *REPORTED) if platform_differences(left, right) else tuple(differ)
 
 
 def attributed(predicted: Fingerprint, observed: Fingerprint) -> Fingerprint:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lockproof.cells.policykeys import BUILD, LIBC, REWRITTEN
 from lockproof.proof.compare import Tolerance, differing_layers, prove
 from lockproof.proof.fingerprint import Finding
-from lockproof.proof.pythonfacts import fact_differences, file_differences_of_builds
+from lockproof.proof.pythonfacts import fact_differences, file_differences_of_builds, platform_differences
 from lockproof.proof.seeds import is_below, seeds_of, without
 from lockproof.pythons.buildrows import STDLIB, may_differ_between_builds
 
@@ -113,7 +113,7 @@ def _on_any_libc(
     """Another version of the same C library counts as the predicted one."""
     if policy.platform != LIBC or not _both_know("platform", predicted, observed):
         return observed, ()
-    facts = fact_differences(predicted.platform, observed.platform)
+    facts = platform_differences(predicted, observed)
     version = f"{predicted.platform.get('libc', '')} version"
     if [name for name, _, _ in facts] != [version]:
         return observed, ()

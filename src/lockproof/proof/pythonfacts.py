@@ -23,6 +23,11 @@ def fact_differences(left: Mapping[str, str], right: Mapping[str, str]) -> list[
     ]
 
 
+def platform_differences(left: Fingerprint, right: Fingerprint) -> list[tuple[str, str, str]]:
+    """The facts of the platform layer that both sides know and that differ: of an image, other facts are known."""
+    return [row for row in fact_differences(left.platform, right.platform) if row[1] and row[2]]
+
+
 def told_differences(left: Mapping[str, str], right: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """The facts that differ and that both sides know: of a build that could not be asked, few are. Else all."""
     differ = fact_differences(left, right)
@@ -44,9 +49,7 @@ def interpreter_differences(left: Fingerprint, right: Fingerprint) -> list[tuple
 
     Each is (name, left, right); the platform's facts are told where both sides know them.
     """
-    platforms = (left.platform, right.platform)
-    facts = told_differences(left.interpreter, right.interpreter)
-    facts += fact_differences(*platforms) if all(platforms) else []
+    facts = told_differences(left.interpreter, right.interpreter) + platform_differences(left, right)
     return facts + [(d.row, d.left or "", d.right or "") for d in file_differences_of_builds(left, right)]
 
 
@@ -71,8 +74,8 @@ def platform_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Fin
     if not all("platform" in side.layers for side in (predicted, observed)):
         return []
     return [
-        Finding("platform", "platform", f"{fact}: expected {left or 'nothing'}, found {right or 'nothing'}")
-        for fact, left, right in fact_differences(predicted.platform, observed.platform)
+        Finding("platform", "platform", f"{fact}: expected {left}, found {right}")
+        for fact, left, right in platform_differences(predicted, observed)
     ]
 
 

@@ -41,8 +41,11 @@ if TYPE_CHECKING:
 # The folders of a prefix that are read; what a RECORD claims elsewhere is looked up afterwards.
 _PYTHON_PARTS = r"(bin|lib|include|lib/(libpython3[^/]*|python3[^/]*)|include/python3[^/]*)"
 _READ = re.compile(rf"(local|(local/)?({_PYTHON_PARTS}|(bin|lib/python3[^/]*|include/python3[^/]*)/.*))", re.DOTALL)
-# What CPython's own `make install` puts among the scripts (Makefile.pre.in: bininstall, scripts).
-_OF_PYTHON = re.compile(r"(python|idle|pydoc|2to3)[\d.-]*t?(-config|-gdb\.py)?|python3-config|pyvenv")
+# What CPython's own `make install` puts among the scripts (Makefile.pre.in: bininstall, scripts), and Debian's packages
+# of Python (python3-minimal, python3, python3.Y).
+_OF_PYTHON = re.compile(
+    r"(python|idle|pydoc|2to3)[\d.-]*t?(-config|-gdb\.py)?|python3-config|pyvenv|py3(clean|compile|versions)|pygettext[\d.]*"
+)
 # Beside the executable these change where Python looks for its library (Modules/getpath.py).
 _OF_START = re.compile(r"pyvenv\.cfg|pybuilddir\.txt|[^/]*\._pth")
 _OUTSIDE = "(outside)"

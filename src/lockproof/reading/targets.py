@@ -1,4 +1,4 @@
-"""What a command line names as TARGET: a folder, an archive, a place on another machine, or a saved fingerprint."""
+"""What a command line names as TARGET: a folder, an archive, a container, another machine's, or a saved fingerprint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lockproof.pythons.probing import Probe
     from lockproof.reading.inspection import Inspection
 
-SCHEMES = ("tar", "ssh")
+SCHEMES = ("tar", "ssh", "docker", "docker-image", "podman", "podman-image")
 
 
 def read_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
@@ -31,7 +31,7 @@ def read_target(named: str, project: Project, expected: Interpreter | None = Non
 
     from lockproof.environments.workspace import describe_origin
 
-    elsewhere = named.partition(":")[0] in SCHEMES
+    elsewhere = bool(_scheme_of(named))
     if not elsewhere and (found := find_bundle(project.places.folder, named)):
         return one_of(*found)
     path = project.places.folder / named
@@ -61,14 +61,21 @@ def observe_target(named: str, project: Project, expected: Interpreter | None = 
 
 def inspect_target(named: str, project: Project, expected: Interpreter | None = None) -> Inspection:
     """The reading of an environment, wherever it is; UsageError for what isn't there or is none."""
-    inspect = {"tar": _inspect_tar, "ssh": _inspect_ssh}.get(named.partition(":")[0])
-    if inspect is None:
+    scheme = _scheme_of(named)
+    if not scheme:
         return _inspect_folder(named, project, expected)
+    inspect = {"tar": _inspect_tar, "ssh": _inspect_ssh}.get(scheme, _inspect_image)
     try:
         return inspect(named, project, expected)
     except UsageError as error:
         where = error.where if error.where.startswith(named[:4]) else named  # a place on this machine it is not
         raise UsageError(error.what, where=where, why=error.why, remedy=error.remedy) from error
+
+
+def _scheme_of(named: str) -> str:
+    """The scheme of a target that is elsewhere; empty for a folder or a file."""
+    scheme, colon, _ = named.partition(":")
+    return scheme if colon and scheme in SCHEMES else ""
 
 
 class Recogniser:
@@ -137,6 +144,15 @@ def _inspect_ssh(named: str, project: Project, expected: Interpreter | None) -> 
     remote = parse_remote(named, project.environ.get("LOCKPROOF_SSH", ""))
     recogniser = Recogniser(project, expected)
     return inspect_remote(remote, recogniser, recogniser.declared, recogniser.vouched, recogniser.stand_in)
+
+
+def _inspect_image(named: str, project: Project, expected: Interpreter | None) -> Inspection:
+    from lockproof.containers.engines import find_engine
+    from lockproof.reading.images import inspect_image, parse_image_target
+
+    target = parse_image_target(named)
+    engine, recogniser = find_engine(target.engine, project.environ), Recogniser(project, expected)
+    return inspect_image(target, engine, recogniser, recogniser.declared, recogniser.vouched, recogniser.stand_in)
 
 
 def _split(text: str, base: Path) -> tuple[str, str]:
