@@ -130,6 +130,12 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def platforms(session: nox.Session) -> None:
+    """What pip downloads for platforms that aren't at hand, against what is predicted for them: `-- --help`."""
+    run(session, "conformance/platforms.py", *session.posargs)
+
+
+@nox.session
 def tampers(session: nox.Session) -> None:
     """What lockproof and other tools notice of tampering with an environment: `-- --help`."""
     run(session, "tampers/run.py", *session.posargs)

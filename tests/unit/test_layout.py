@@ -13,7 +13,7 @@ LAYOUTS = {
     ("3.13.0t", "macos"): Layout(
         site="lib/python3.13t/site-packages", scripts="bin", headers="include/site/python3.13t"
     ),
-    ("3.12.1", "windows"): Layout(site="Lib/site-packages", scripts="Scripts", headers="Include"),
+    ("3.12.1", "windows"): Layout(site="Lib/site-packages", scripts="Scripts", headers="Include", program=".exe"),
 }
 
 

@@ -151,7 +151,7 @@ def write_scripts_and_record(entry: StoreEntry, python: str, folder: Path) -> No
     for script in manifest.scripts:
         written[script.path] = render_script(program, _script_source(entry, script.path, script.sha256))
     for launcher in landing_launchers(manifest, python):
-        written[f"scripts/{launcher.name}"] = render_launcher(program, launcher.module, launcher.attr)
+        written[layout.wrapper(launcher.name)] = render_launcher(program, launcher.module, launcher.attr)
     for path, content in written.items():
         write_script(folder / layout.physical(path), content)
         rows.append((path, sha256_hex(content), len(content)))

@@ -161,7 +161,7 @@ def landing_facts(manifest: Manifest, layout: Layout, python: str) -> dict[str, 
     for script in manifest.scripts:
         facts[script.path] = script.fact
     for launcher in landing_launchers(manifest, python):
-        facts[f"scripts/{launcher.name}"] = FileFact("e", f"{launcher.module}:{launcher.attr}")
+        facts[layout.wrapper(launcher.name)] = FileFact("e", f"{launcher.module}:{launcher.attr}")
     return facts
 
 

@@ -31,11 +31,19 @@ def start_files(executable: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """The folders of one environment, relative to its root, with `/` and without a closing one."""
+    """The folders of one environment, relative to its root, with `/` and without a closing one.
+
+    `program` is what the names of programs end with there: an entry point's wrapper is one.
+    """
 
     site: str
     scripts: str
     headers: str
+    program: str = ""
+
+    def wrapper(self, name: str) -> str:
+        """The logical path of the wrapper of an entry point of that name: pip and uv drop `.py` before `.exe`."""
+        return f"scripts/{name.removesuffix('.py') if self.program else name}{self.program}"
 
     def physical(self, logical: str) -> str:
         """The path below the environment's root at which a logical path lies."""
@@ -67,7 +75,7 @@ class Layout:
 def layout_for(python: str, os_name: str) -> Layout:
     """The layout of an environment of that Python ("3.11.7", "3.13.0t") on linux, macos or windows."""
     if os_name == "windows":
-        return Layout(site="Lib/site-packages", scripts="Scripts", headers="Include")
+        return Layout(site="Lib/site-packages", scripts="Scripts", headers="Include", program=".exe")
     major, minor = python.split(".")[:2]
     tag = f"python{major}.{minor}{'t' if python.endswith('t') else ''}"
     return Layout(site=f"lib/{tag}/site-packages", scripts="bin", headers=f"include/site/{tag}")
