@@ -95,7 +95,8 @@ class Comparison:
         downloaded = self._download(python, TARGETS[platform], wheels)
         if predicted.returncode:
             hole = predicted.returncode == 2 and "has no wheel for" in predicted.stderr
-            if hole and downloaded.returncode and "No matching distribution" in downloaded.stderr:
+            missed = re.search(r"No matching distribution found for ([a-z0-9._-]+)==", downloaded.stderr)
+            if hole and missed and f"{_normal(missed[1])} " in predicted.stderr:
                 return Verdict(cell=cell, outcome="hole", told=predicted.stderr.strip())
             return Verdict(cell=cell, outcome="different" if hole else "failed", told=predicted.stderr.strip())
         if downloaded.returncode:
@@ -109,7 +110,7 @@ class Comparison:
             "--target", self.work / "nothing", "--python", sys.executable, "--python-version", python,
             "--python-platform", target.uv, "-r", self.lock,
         )  # fmt: skip
-        pins = {name: version for name, version in PIN.findall(asked.stderr)}
+        pins = dict(PIN.findall(asked.stderr))
         if asked.returncode and not pins:  # a hole, which uv says in other words: pip is asked for all that is named
             pins = dict(_named(self.lock.read_text()))
         requirements = self.work / "pins.txt"
@@ -205,7 +206,7 @@ def main() -> int:
         for platform in options.platform:
             with tempfile.TemporaryDirectory() as folder:
                 verdict = Comparison(options.lock, Path(folder), os.environ).verdict(python, platform)
-            print(f"{verdict.cell}: {verdict.outcome}: {verdict.told}", flush=True)  # noqa: T201
+            print(f"{verdict.cell}: {verdict.outcome}: {verdict.told}", flush=True)
             verdicts.append(verdict)
     return int(any(verdict.outcome in ("different", "failed") for verdict in verdicts))
 

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-
 from conformance.platforms import TARGETS, Comparison, Verdict
+
 from support.loopback import LoopbackIndex, serve
 from support.wheels import make_wheel, sha256_of
 
