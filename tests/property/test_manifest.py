@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lockproof.proof.compare import attributed
-from lockproof.wheels.entryfiles import manifest_from_json, manifest_to_json
+from lockproof.wheels.entryfiles import installer_files, manifest_from_json, manifest_to_json, static_record
 from lockproof.wheels.manifest import check_member_name
 from lockproof.wheels.store import Store
 from support.environments import make, observed, predicted, stored
@@ -56,11 +56,10 @@ def test_an_environment_is_what_its_wheel_predicts(
         )
         store = Store(folder / "store")
         entries = stored(store, [wheel])
-        manifest, added = manifest_from_json(manifest_to_json(entries[0].manifest))
-        assert (manifest, [(file.path, file.sha256) for file in manifest.files] + added) == (
-            entries[0].manifest,
-            entries[0].files,
-        )
+        manifest = entries[0].manifest
+        added = installer_files(manifest, static_record(manifest))
+        assert manifest_from_json(manifest_to_json(manifest, added)) == (manifest, added)
+        assert [(file.path, file.sha256) for file in manifest.files] + added == entries[0].files
 
         make(entries, folder / "env", link=link)
         expected, seen = predicted(entries), observed(folder / "env", store)

@@ -20,12 +20,12 @@ _FORMAT = 2
 Added = list[tuple[str, str]]
 
 
-def installer_files(manifest: Manifest) -> Added:
-    """(logical path, sha256) of the two files that we add to a wheel's own: INSTALLER, and RECORD's rows for site."""
+def installer_files(manifest: Manifest, record: bytes) -> Added:
+    """(logical path, sha256) of the two files that we add to a wheel's own: INSTALLER, and `static_record`."""
     folder = f"site/{manifest.dist_info}"
     return [
         (f"{folder}/INSTALLER", hashlib.sha256(INSTALLER).hexdigest()),
-        (f"{folder}/RECORD", hashlib.sha256(static_record(manifest)).hexdigest()),
+        (f"{folder}/RECORD", hashlib.sha256(record).hexdigest()),
     ]
 
 
@@ -43,10 +43,10 @@ def quoted(path: str) -> str:
     return '"' + path.replace('"', '""') + '"' if any(sign in path for sign in ',"\r\n') else path
 
 
-def manifest_to_json(manifest: Manifest) -> bytes:
-    """A manifest as it lies in the store."""
+def manifest_to_json(manifest: Manifest, added: Added) -> bytes:
+    """A manifest as it lies in the store, with what is added to its files."""
     fields = {field: getattr(manifest, field) for field in manifest.__slots__}
-    return json.dumps({"format": _FORMAT, "added": installer_files(manifest), **fields}).encode()
+    return json.dumps({"format": _FORMAT, "added": added, **fields}).encode()
 
 
 def manifest_from_json(content: bytes) -> tuple[Manifest, Added]:

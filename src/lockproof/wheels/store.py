@@ -27,7 +27,7 @@ from lockproof.reading.reader import ChangedDuringRead, read_file
 from lockproof.wheels.entryfiles import INSTALLER, installer_files, manifest_from_json, manifest_to_json, static_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lockproof.locks.artifacts import Artifact
     from lockproof.wheels.entryfiles import Added
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 Add = Callable[[Path, str, str, Path], None]
 # (device, inode) to ((size, mtime_ns, ctime_ns), sha256): bytes that were hashed while the file looked like this.
 Known = dict[tuple[int, int], tuple[tuple[int, int, int], str]]
-
+# What lstat says of a file: (device, inode, size, mtime_ns, ctime_ns).
+Seen = tuple[int, int, int, int, int]
 
 _ROW = 5 * 8  # bytes of `seen` a file, in their order: device, inode, size, mtime_ns, ctime_ns; zeros where unknown
 
@@ -102,15 +103,11 @@ class StoreEntry:
         seen = self._known.get(key) if key else None
         return seen[0] if seen and seen[1] == sha256 else None
 
-    def enter(self, path: str, sha256: str, seen: tuple[int, int, int, int, int]) -> None:
+    def enter(self, path: str, sha256: str, seen: Seen) -> None:
         """Enter what lstat says of a file whose bytes are right: (device, inode, size, mtime_ns, ctime_ns)."""
         key = seen[:2]
         self._known[key] = (seen[2:], sha256)
         self._keys[path] = key
-
-    def _enter(self, path: str, sha256: str, status: os.stat_result) -> None:
-        seen = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        self.enter(path, sha256, seen)
 
     def verify(self, files: Iterable[tuple[str, str]] | None = None) -> list[str]:
         """Hash the given files (all of them by default), replace those that are not right, and name the replaced."""
@@ -129,7 +126,7 @@ class StoreEntry:
                 self.heal(path, sha256)
                 replaced.append(path)
                 status = os.lstat(real)
-            self._enter(path, sha256, status)
+            self.enter(path, sha256, _seen_of(status))
         return replaced
 
     def prune(self) -> list[str]:
@@ -232,10 +229,12 @@ def add_entry(archive: Path, filename: str, sha256: str, place: Path) -> None:
         remove_tree(fresh / "loose")
         folder = fresh / "tree" / "site" / manifest.dist_info
         _write_readonly(folder / "INSTALLER", INSTALLER)
-        _write_readonly(folder / "RECORD", static_record(manifest))
+        record = static_record(manifest)
+        _write_readonly(folder / "RECORD", record)
+        added = installer_files(manifest, record)
         archive.replace(fresh / filename)
-        (fresh / "manifest.json").write_bytes(manifest_to_json(manifest))
-        _enter_fresh(fresh, manifest)
+        (fresh / "manifest.json").write_bytes(manifest_to_json(manifest, added))
+        _enter_fresh(StoreEntry(fresh, manifest, added, {}), wheel.seen)
         fresh.rename(place)
     except BaseException:
         remove_tree(fresh)
@@ -334,11 +333,14 @@ def _write_readonly(path: Path, content: bytes) -> None:
     path.chmod(0o444)
 
 
-def _enter_fresh(folder: Path, manifest: Manifest) -> None:
-    """Write `seen` for files whose bytes were hashed as they were written."""
-    entry = StoreEntry(folder, manifest, installer_files(manifest), {})
+def _seen_of(status: os.stat_result) -> Seen:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _enter_fresh(entry: StoreEntry, seen: Mapping[str, Seen]) -> None:
+    """Write `seen` for files whose bytes were hashed as they were written; what isn't in it is asked for."""
     for path, sha256 in entry.files:
-        entry._enter(path, sha256, os.lstat(f"{entry.tree}/{path}"))  # noqa: SLF001 - the same module
+        entry.enter(path, sha256, seen.get(path) or _seen_of(os.lstat(f"{entry.tree}/{path}")))
     entry.save_seen()
 
 

@@ -23,9 +23,13 @@ from lockproof.wheels.manifest import (
     read_manifest,
     wants_text,
 )
+from lockproof.wheels.members import Members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    # device, inode, size, mtime_ns, ctime_ns
+    Seen = tuple[int, int, int, int, int]
 
 _CHUNK = 1 << 20
 # Deflate can't do better than 1032:1; real wheels stay far below 50:1 as a whole.
@@ -41,15 +45,23 @@ class WheelArchive:
         """Open the archive; raises LockError, naming the wheel, for what is no zip or must not be unpacked."""
         self.filename = filename
         self.sha256 = sha256
+        self.seen: dict[str, Seen] = {}
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, ValueError, OSError) as error:
             self._refuse(f"it is no zip archive ({error})")
+        self._members = Members(path) if isinstance(path, Path) else None
         try:
             self._check()
         except BaseException:
-            self._zip.close()
+            self.close()
             raise
+
+    def close(self) -> None:
+        """Close the archive."""
+        self._zip.close()
+        if self._members:
+            self._members.close()
 
     def __enter__(self) -> Self:
         """The archive itself."""
@@ -57,7 +69,7 @@ class WheelArchive:
 
     def __exit__(self, *_: object) -> None:
         """Close the archive."""
-        self._zip.close()
+        self.close()
 
     def _refuse(self, why: str) -> NoReturn:
         raise LockError(
@@ -83,12 +95,14 @@ class WheelArchive:
         """Write every file that lands below `folder` by its logical path, and return the manifest.
 
         Members are written first under their own names in one pass (bytes are read once), then moved to where the
-        manifest puts them. Raises LockError for a damaged or refused wheel, OSError where the disk says no.
+        manifest puts them. `seen` then has, by logical path, what lstat says of files that were written as the
+        manifest has them. Raises LockError for a damaged or refused wheel, OSError where the disk says no.
         """
         loose = folder / "loose"
         loose.mkdir(parents=True)
         members: list[Member] = []
         texts: dict[str, bytes] = {}
+        written: dict[str, Seen] = {}
         made: set[str] = set()
         for info in self._zip.infolist():
             if info.is_dir():
@@ -96,15 +110,15 @@ class WheelArchive:
             target = f"{loose}/{info.filename}"
             parent = target.rpartition("/")[0]
             if parent not in made:
-                self._make_folder(parent)
-                made.add(parent)
-            member, text = self._write(info, target)
+                self._make_folder(parent, made)
+            member, text, written[member.name] = self._write(info, target)
             members.append(member)
             if text is not None:
                 texts[member.name] = text
         contents = WheelContents(filename=self.filename, sha256=self.sha256, members=members, texts=texts)
         manifest = read_manifest(contents)
-        _settle(manifest, loose, folder / "tree")
+        if _settle(manifest, list(written), loose, folder / "tree"):
+            self.seen = {file.path: written[file.member] for file in manifest.files}
         return manifest
 
     def preview(self) -> Manifest:
@@ -140,25 +154,26 @@ class WheelArchive:
                 text += chunk
         return digest.hexdigest(), text
 
-    def _make_folder(self, folder: str) -> None:
+    def _make_folder(self, folder: str, made: set[str]) -> None:
         try:
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - strings, for speed
+            try:
+                os.mkdir(folder)  # noqa: PTH102 - strings, for speed
+            except FileNotFoundError:
+                self._make_folder(folder.rpartition("/")[0], made)
+                os.mkdir(folder)  # noqa: PTH102
         except (FileExistsError, NotADirectoryError):
-            self._refuse(f"it has a file where it needs the folder {folder!r}")
+            if not os.path.isdir(folder):  # noqa: PTH112
+                self._refuse(f"it has a file where it needs the folder {folder!r}")
+        made.add(folder)
 
-    def _write(self, info: zipfile.ZipInfo, target: str) -> tuple[Member, bytes | None]:
+    def _write(self, info: zipfile.ZipInfo, target: str) -> tuple[Member, bytes | None, Seen]:
         """Write one member read-only; its digest is taken from the bytes on their way."""
         mode = info.external_attr >> 16
         executable = bool(mode & 0o111) and not stat.S_ISLNK(mode)
         wanted = keep = wants_text(info.filename)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         digest, size, text = hashlib.sha256(), 0, b""
-        try:
-            if os.path.lexists(target):
-                os.unlink(target)  # noqa: PTH108 - a duplicate member: its last copy lands
-            descriptor = os.open(target, flags, 0o600)
-        except (IsADirectoryError, NotADirectoryError):
-            self._refuse(f"it has both a file and a folder at {info.filename!r}")
+        permissions = 0o555 if executable or ".data/scripts/" in info.filename else 0o444
+        descriptor = self._create(info, target, permissions)
         try:
             for chunk in self._chunks(info):
                 if keep and size == 0 and ".data/scripts/" in info.filename and not chunk.startswith(b"#!"):
@@ -170,16 +185,31 @@ class WheelArchive:
                 _write_all(descriptor, chunk)
                 if keep:
                     text += chunk
-            os.fchmod(descriptor, 0o555 if executable or ".data/scripts/" in info.filename else 0o444)
+            seen = _seen(descriptor, permissions)
         finally:
             os.close(descriptor)
         if size != info.file_size:
             self._refuse(f"its member {info.filename!r} has {size} bytes and claims {info.file_size}")
         member = Member(info.filename, digest.hexdigest(), size, executable, stat.S_ISLNK(mode))
-        return member, text if wanted else None
+        return member, text if wanted else None, seen
+
+    def _create(self, info: zipfile.ZipInfo, target: str, permissions: int) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            try:
+                return os.open(target, flags, permissions)
+            except FileExistsError:
+                os.unlink(target)  # noqa: PTH108 - a duplicate member: its last copy lands
+                return os.open(target, flags, permissions)
+        except (IsADirectoryError, NotADirectoryError):
+            self._refuse(f"it has both a file and a folder at {info.filename!r}")
 
     def _chunks(self, info: zipfile.ZipInfo) -> Iterable[bytes]:
         try:
+            content = self._members.read(info) if self._members else None
+            if content is not None:
+                yield content
+                return
             if info.file_size <= _CHUNK:
                 yield self._zip.read(info)
                 return
@@ -196,20 +226,27 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _settle(manifest: Manifest, loose: Path, tree: Path) -> None:
-    """Move the files that land to their logical paths."""
+def _seen(descriptor: int, permissions: int) -> Seen:
+    """What lstat will say of a finished file, once it has these permission bits whatever the umask."""
+    status = os.fstat(descriptor)
+    if stat.S_IMODE(status.st_mode) != permissions:
+        os.fchmod(descriptor, permissions)
+        status = os.fstat(descriptor)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _settle(manifest: Manifest, members: Sequence[str], loose: Path, tree: Path) -> bool:
+    """Move the files that land to their logical paths; whether each of them was left as it is, in a moved folder."""
     tree.mkdir()
     wanted = [(file.path, file.member) for file in manifest.files]
     wanted += [(script.path, script.member) for script in manifest.scripts]
     if all(path == f"site/{member}" for path, member in wanted):
-        landing = {path for path, _ in wanted}
-        (loose).rename(tree / "site")
-        for folder, _, names in os.walk(tree / "site"):
-            below = os.path.relpath(folder, tree).replace(os.sep, "/")
-            for name in names:
-                if f"{below}/{name}" not in landing:
-                    Path(folder, name).unlink()
-        return
+        landing = {member for _, member in wanted}
+        loose.rename(tree / "site")
+        for member in members:
+            if member not in landing:
+                os.unlink(f"{tree}/site/{member}")  # noqa: PTH108 - strings, for speed
+        return True
     made: set[str] = set()
     for path, member in wanted:
         target = f"{tree}/{path}"
@@ -218,6 +255,7 @@ def _settle(manifest: Manifest, loose: Path, tree: Path) -> None:
             os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - strings, for speed
             made.add(parent)
         os.rename(f"{loose}/{member}", target)  # noqa: PTH104
+    return False
 
 
 def check_archive(archive: Path, sha256: str) -> None:

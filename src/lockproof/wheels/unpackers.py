@@ -6,6 +6,7 @@ gets no signal that is meant for us; killed with us, it leaves what it has begun
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -105,6 +106,7 @@ def _raise(answer: dict[str, str]) -> None:
 def main() -> None:
     """Unpack what stdin names until it ends."""
     die_with_parent()
+    gc.disable()  # what a wheel leaves behind is small, and looking for it is not
     for line in sys.stdin:
         archive, filename, sha256, place = json.loads(line)
         answer: dict[str, str] = {}
