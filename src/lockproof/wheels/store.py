@@ -39,7 +39,6 @@ Add = Callable[[Path, str, str, Path], None]
 Known = dict[tuple[int, int], tuple[tuple[int, int, int], str]]
 # What lstat says of a file: (device, inode, size, mtime_ns, ctime_ns).
 Seen = tuple[int, int, int, int, int]
-
 _ROW = 5 * 8  # bytes of `seen` a file, in their order: device, inode, size, mtime_ns, ctime_ns; zeros where unknown
 
 
