@@ -8,9 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockproof.environments.workspace import Workspace
 from lockproof.errors import LockproofError, UsageError
-from lockproof.wheels.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from lockproof.build.building import Requirements, Workshop
     from lockproof.build.package import Packager
     from lockproof.cells.matrix import Cell, Spec
+    from lockproof.environments.workspace import Workspace
     from lockproof.indexes.download import Downloader
     from lockproof.indexes.index import Index
     from lockproof.locks import IndexOptions, Lock
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from lockproof.pythons.interpreters import Discovery, Interpreter
     from lockproof.running.preparation import Build, Fetching, Job
     from lockproof.running.process import Processes
+    from lockproof.wheels.store import Store
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +47,6 @@ class Project:
         self.places = places
         self.environ = environ
         self.offline = offline
-        self.store = Store(places.cache / "store")
         self._build_requirements: Requirements | None = None  # of the cells last planned
         self._indexes: dict[IndexOptions | None, Index] = {}
 
@@ -62,8 +61,17 @@ class Project:
         return self.matrix_path.absolute().parent
 
     @cached_property
+    def store(self) -> Store:
+        """The wheels that all projects share."""
+        from lockproof.wheels.store import Store  # 20 ms, by when a look at one folder is well under way
+
+        return Store(self.places.cache / "store")
+
+    @cached_property
     def workspace(self) -> Workspace:
         """The project's `.lockproof` folder."""
+        from lockproof.environments.workspace import Workspace  # as above
+
         return Workspace(self.root / ".lockproof")
 
     @cached_property

@@ -191,7 +191,7 @@ def test_what_is_swapped_while_it_is_read_is_an_error(
     made: Made, when: str, change: Callable[[Made], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The change comes between two steps of the walk: its folder is known, but not yet or already listed."""
-    scandir, read_all = os.scandir, reader._read_all
+    scandir, read_all = os.scandir, reader.read_all
     at = str(made.site if when == "before it is listed" else made.site / "demo")
 
     changed: list[str] = []
@@ -211,7 +211,7 @@ def test_what_is_swapped_while_it_is_read_is_an_error(
         return rows
 
     monkeypatch.setattr(os, "scandir", scandir_)
-    monkeypatch.setattr(reader, "_read_all", read_all_)
+    monkeypatch.setattr(reader, "read_all", read_all_)
     if when == "before it is listed" and change in (new_file, removed_file, file_swapped):
         assert made.prove().verdict == "mismatch"  # as it is from then on
     else:

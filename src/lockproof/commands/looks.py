@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from lockproof.cells.policykeys import STRICT
-from lockproof.commands.comparing import add_to_bundle, contents_of
 from lockproof.commands.output import print_json, progress
 from lockproof.errors import LockproofError, UsageError
 from lockproof.proof.fingerprint import finding_to_json, to_json
@@ -97,6 +96,8 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
         raise UsageError("--bundle and --json both say where the fingerprint goes", remedy="give one of them")
     found = read_target(options.target, project)
     if options.bundle:
+        from lockproof.commands.comparing import add_to_bundle  # 30 ms of what compares many
+
         add_to_bundle(options, project, found)
     elif options.json:
         print_json(to_json(found))
@@ -107,6 +108,7 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
 
 def verify(options: argparse.Namespace, project: Project) -> int:
     """`lockproof verify`."""
+    from lockproof.commands.comparing import contents_of
     from lockproof.proof.compare import prove
     from lockproof.proof.policy import apply
     from lockproof.reading.contents import wheel_contents

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from lockproof.proof.fingerprint import Fingerprint, Worked
     from lockproof.pythons.interpreters import Interpreter
     from lockproof.reading.bytecode import Holds
-    from lockproof.reading.reader import Tree
+    from lockproof.reading.reader import Row, Tree, Unread
     from lockproof.reading.readtree import ReadTree
     from lockproof.wheels.store import Known
 
+    Reading = Callable[[list[Unread]], list[Row]]
 
 # A script's interpreter by a path with `..` in it, in any of the forms that installers write.
 _CALLED = re.compile(rb"(/[^\n\"']*/\.\./[^\n\"']*?)/(?:bin|Scripts)/python[\w.]*")
@@ -54,6 +55,7 @@ def inspect_environment(
     previous: Inspection | None = None,
     vouched: Path | None = None,
     worked: Worked | None = None,
+    reading: Reading | None = None,
 ) -> Inspection:
     """Read the virtual environment in `folder`, and say what its fingerprint is.
 
@@ -61,10 +63,10 @@ def inspect_environment(
     Links are followed only below `store` and only where pyvenv.cfg says that the environment was joined by links.
     `known` spares reading files whose bytes were hashed while they looked as they do now; what is read is entered.
     Where everything is as in `previous`, its fingerprint is the answer. `vouched` is a folder in which it is remembered
-    which bytecode is true to its source; for `worked`, see `observe`. Raises UsageError for a folder that is no
-    environment, UnavailableError for one that can't be read or changes meanwhile.
+    which bytecode is true to its source; for `worked`, see `observe`, for `reading`, `read_tree`. Raises UsageError for
+    a folder that is no environment, UnavailableError for one that can't be read or changes meanwhile.
     """
-    tree = _read(folder, store, known, previous)
+    tree = _read(folder, store, known, previous, reading)
     interpreter, finding = interpreter_of(tree, identify, declared)
     further = ([finding] if finding else []) + mount_findings(tree.real_root)
     same = previous and tree is previous.tree and interpreter == previous.interpreter
@@ -85,7 +87,9 @@ def inspect_environment(
     return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
 
 
-def _read(folder: Path, store: Path | None, known: Known | None, previous: Inspection | None) -> Tree:
+def _read(
+    folder: Path, store: Path | None, known: Known | None, previous: Inspection | None, reading: Reading | None
+) -> Tree:
     configuration = folder / "pyvenv.cfg"
     if not configuration.is_file():
         raise UsageError(
@@ -95,7 +99,8 @@ def _read(folder: Path, store: Path | None, known: Known | None, previous: Inspe
     try:
         keys = parse_pyvenv(configuration.read_text(encoding="utf-8", errors="surrogateescape"))
         follow = str((store / "wheels").resolve()) if store and keys.get("lockproof-link") == "symlink" else None
-        return read_tree(str(folder.absolute()), known, follow, previous.tree if previous else None)
+        earlier = previous.tree if previous else None
+        return read_tree(str(folder.absolute()), known, follow, earlier, reading=reading)
     except (OSError, ChangedDuringRead) as error:
         raise _unreadable(str(folder), error) from error
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from lockproof.pythons.carried import Carried
     from lockproof.pythons.interpreters import Interpreter
+    from lockproof.reading.inspection import Reading
 
     Answers = Mapping[str, Finding | None]
     Checked = Callable[["PrefixTree", Interpreter | None, Carried | None], Answers]
@@ -71,15 +72,17 @@ def inspect_prefix(
     running: str = sys.base_prefix,
     vouched: Path | None = None,
     stand_in: Callable[[Carried], Interpreter | None] = nobody,
+    reading: Reading | None = None,
 ) -> Inspection:
     """Read the prefix in `folder`, and say what the fingerprint of its environment is.
 
     `recognise` gives the interpreter of this machine, outside the folder that it is told, whose files are those of a
-    build; for `stand_in` and `vouched` see `bytecode_answers`. `running` is the prefix of the Python that does the
-    reading. Raises UsageError for a folder without a Python, UnavailableError for one that can't be read whole.
+    build; for `stand_in` and `vouched` see `bytecode_answers`, for `reading` `read_tree`. `running` is the prefix of
+    the Python that does the reading. Raises UsageError for a folder without a Python, UnavailableError for one that
+    can't be read whole.
     """
     try:
-        tree = read_tree(str(folder.absolute()), wanted=_READ.fullmatch)
+        tree = read_tree(str(folder.absolute()), wanted=_READ.fullmatch, reading=reading)
         _read_claimed(tree)
         outside, modes = _outside(tree), modes_of(tree)
     except (OSError, ChangedDuringRead) as error:

@@ -15,7 +15,8 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 Signature = Tuple[int, int, int]
 Known = Dict[Tuple[int, int], Tuple[Signature, str]]
-Unread = Tuple[str, str, os.stat_result, bool]
+Unread = Tuple[str, str, os.stat_result, bool]  # path in the tree, real path, lstat result, whether to keep the bytes
+Row = Tuple[str, os.stat_result, str, Optional[bytes]]  # path in the tree, lstat result, sha256, bytes or None
 Fact = Tuple[str, int, int, os.stat_result]
 
 CHUNK = 1 << 20
@@ -29,19 +30,12 @@ OPEN_FLAGS |= getattr(os, "O_NONBLOCK", 0)  # a FIFO that was put in a file's pl
 # Only in these can `wants_text` find anything.
 FOLDERS_OF_TEXTS = (".dist-info/", "site-packages/", "dist-packages/", "customize/", "bin/", "Scripts/")
 DIST_INFO_TEXTS = (
-    "METADATA",
-    "WHEEL",
-    "RECORD",
-    "INSTALLER",
-    "REQUESTED",
-    "direct_url.json",
-    "uv_cache.json",
-    "uv_build.json",
+    "METADATA", "WHEEL", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json",
     "provenance_url.json",
-)
-
+)  # fmt: skip
 # What of a build of Python says where it was put, or which release it is.
 BUILD_TEXTS = ("python-config.py", "patchlevel.h")
+ANYWHERE = ("_sysconfigdata",) + BUILD_TEXTS  # beginnings of names that `wants_text` looks for outside those folders
 
 
 class ChangedDuringRead(Exception):
@@ -77,8 +71,7 @@ def signature(status: os.stat_result) -> Signature:
 
 def is_settled(status: os.stat_result, started: int) -> bool:
     """Whether a write after `started` (ns) would surely show in the times that a file had then."""
-    tick = TICK if status.st_ctime_ns % 1_000_000_000 else COARSE_TICK
-    return max(status.st_mtime_ns, status.st_ctime_ns) < started - tick
+    return max(status.st_mtime_ns, status.st_ctime_ns) < started - (TICK if status.st_ctime_ns % 10**9 else COARSE_TICK)
 
 
 def read_file(path: str, status: os.stat_result, keep: bool) -> Tuple[str, Optional[bytes], os.stat_result]:
@@ -122,14 +115,12 @@ def _read_once(path: str, status: os.stat_result, keep: bool) -> Tuple[str, Opti
 
 def _read_in_chunks(descriptor: int, keep: bool) -> Tuple[int, "hashlib._Hash", bytes]:
     size, digest, content = 0, hashlib.sha256(), b""
-    while True:
-        chunk = os.read(descriptor, CHUNK)
-        if not chunk:
-            return size, digest, content
+    for chunk in iter(lambda: os.read(descriptor, CHUNK), b""):
         size += len(chunk)
         digest.update(chunk)
         if keep:
             content += chunk
+    return size, digest, content
 
 
 class Tree:
@@ -190,14 +181,16 @@ def read_tree(
     follow: Optional[str] = None,
     previous: Optional[Tree] = None,
     wanted: Optional[Callable[[str], object]] = None,
+    reading: Optional[Callable[[List[Unread]], List[Row]]] = None,
 ) -> Tree:
-    """Read everything below `root`, in any number of threads' worth of patience: two are used.
+    """Read everything below `root`.
 
     `known` maps (device, inode) to (signature, sha256) of files whose bytes were hashed before: those are not read
     again while their signature holds, and what is read is entered. Links that end below the folder `follow` are read as
     what they point to.
     `previous` is an earlier reading of the same root: the bytes of its texts are taken over where the signature holds.
-    With `wanted`, only paths for which it holds are looked at; a folder for which it doesn't is not entered.
+    With `wanted`, only paths for which it holds are looked at; a folder for which it doesn't is not entered. `reading`
+    is done instead of `read_all`.
     Raises OSError where something can't be read, ChangedDuringRead where a file changed meanwhile.
     """
     tree, started = Tree(root), now()
@@ -205,16 +198,11 @@ def read_tree(
     if previous is not None and previous.real_root == tree.real_root and previous.still_holds(known):
         return previous
     earlier: Dict[str, bytes] = {} if previous is None else previous.texts
-    unread: List[Unread] = []
-    files, places = tree.files, tree.places
+    files, places, unread = tree.files, tree.places, []  # type: Dict[str, Fact], Dict[str, str], List[Unread]
     pending = [(tree.real_root, "", False)]
     while pending:
         folder, prefix, followed = pending.pop()
-        status = os.lstat(folder)
-        if not stat.S_ISDIR(status.st_mode):
-            raise ChangedDuringRead(folder)
-        tree.folders[folder] = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
-        entries = list(os.scandir(folder))
+        entries = _listed(tree, folder)
         if not entries and prefix:
             tree.empty.append(prefix[:-1])
         plain = not prefix.endswith(FOLDERS_OF_TEXTS) and prefix != ""
@@ -234,15 +222,26 @@ def read_tree(
                     _take(tree, known, earlier, unread, path, target, os.lstat(target))
             else:
                 status = entry.stat(follow_symlinks=False)
-                seen = known.get((status.st_dev, status.st_ino)) if plain else None
-                if seen is not None and seen[0] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
-                    files[path] = (seen[1], status.st_size, status.st_mode, status)  # most files, most of the time
-                    places[path] = entry.path
-                else:
+                if not plain or not stat.S_ISREG(status.st_mode) or entry.name.startswith(ANYWHERE):
                     _take(tree, known, earlier, unread, path, entry.path, status)
-    _enter_unread(tree, known, unread, started)
+                    continue
+                seen = known.get((status.st_dev, status.st_ino)) if known else None  # most files, most of the time
+                places[path] = entry.path
+                if seen is not None and seen[0] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
+                    files[path] = (seen[1], status.st_size, status.st_mode, status)
+                else:
+                    unread.append((path, entry.path, status, False))
+    _enter(tree, known, (reading or read_all)(unread), started)
     _check_folders(tree)
     return tree
+
+
+def _listed(tree: Tree, folder: str) -> List["os.DirEntry[str]"]:
+    status = os.lstat(folder)
+    if not stat.S_ISDIR(status.st_mode):
+        raise ChangedDuringRead(folder)
+    tree.folders[folder] = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+    return list(os.scandir(folder))
 
 
 def _check_folders(tree: Tree) -> None:
@@ -254,9 +253,9 @@ def _check_folders(tree: Tree) -> None:
                 raise ChangedDuringRead(folder)
 
 
-def _enter_unread(tree: Tree, known: Known, unread: List[Unread], started: int) -> None:
-    """Read what has to be, and note what can't be known again by its times."""
-    for path, status, digest, content in _read_all(unread):
+def _enter(tree: Tree, known: Known, rows: List[Row], started: int) -> None:
+    """Take over what was read, and note what can't be known again by its times."""
+    for path, status, digest, content in rows:
         tree.files[path] = (digest, status.st_size, status.st_mode, status)
         if is_settled(status, started):
             known[(status.st_dev, status.st_ino)] = (signature(status), digest)
@@ -283,17 +282,11 @@ def _take_link(tree: Tree, path: str, link: str) -> None:
 
 
 def _take(
-    tree: Tree,
-    known: Known,
-    earlier: Dict[str, bytes],
-    unread: List[Unread],
-    path: str,
-    real: str,
+    tree: Tree, known: Known, earlier: Dict[str, bytes], unread: List[Unread], path: str, real: str,
     status: os.stat_result,
-) -> None:
+) -> None:  # fmt: skip
     """Enter one file that is no link: as known, as still to be read, or as something that is never opened."""
-    mode = status.st_mode
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(status.st_mode):
         tree.special.append(path)
         return
     tree.places[path] = real
@@ -301,17 +294,17 @@ def _take(
     if not keep or path in earlier:
         seen = known.get((status.st_dev, status.st_ino))
         if seen is not None and seen[0] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
-            tree.files[path] = (seen[1], status.st_size, mode, status)
+            tree.files[path] = (seen[1], status.st_size, status.st_mode, status)
             if keep:
                 tree.texts[path] = earlier[path]
             return
     unread.append((path, real, status, keep))
 
 
-def _read_all(unread: List[Unread]) -> List[Tuple[str, os.stat_result, str, Optional[bytes]]]:
-    """(path, stat result, sha256, bytes or None) of each file that is left, hashed in batches."""
+def read_all(unread: List[Unread]) -> List[Row]:
+    """What each of these files holds, in their order, hashed in batches by two threads."""
 
-    def read_batch(start: int) -> List[Tuple[str, os.stat_result, str, Optional[bytes]]]:
+    def read_batch(start: int) -> List[Row]:
         rows = []
         for path, real, status, keep in unread[start : start + BATCH]:
             digest, content, status = read_file(real, status, keep)

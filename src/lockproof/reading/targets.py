@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from lockproof.errors import UsageError
 from lockproof.proof.bundle import find_bundle, one_of
-from lockproof.proof.fingerprint import Fingerprint, from_json
+from lockproof.proof.fingerprint import Finding, Fingerprint, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import IO
 
+    from lockproof.environments.overlay import Overlay
     from lockproof.project import Project
     from lockproof.pythons.carried import Carried
     from lockproof.pythons.interpreters import Discovery, Interpreter
@@ -51,10 +52,10 @@ def read_target(named: str, project: Project, expected: Interpreter | None = Non
 
 def observe_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
     """The fingerprint of an environment's folder, as it is now; UsageError for anything else."""
-    from lockproof.environments.overlay import fingerprint_inside, overlay_at
-
     path = project.places.folder / named
-    if path.is_dir() and (overlay := overlay_at(path, project.store.folder / "images")):
+    if path.is_dir() and (overlay := _overlay_at(path, project)):
+        from lockproof.environments.overlay import fingerprint_inside
+
         return fingerprint_inside(overlay, project.places.cache)
     return inspect_target(named, project, expected).fingerprint
 
@@ -184,14 +185,6 @@ def _opened(file: str, base: Path) -> Iterator[IO[bytes]]:
 
 
 def _inspect_folder(named: str, project: Project, expected: Interpreter | None) -> Inspection:
-    from dataclasses import replace
-
-    from lockproof.environments.overlay import overlay_at
-    from lockproof.pythons.interpreters import identify
-    from lockproof.reading.inspection import inspect_environment
-    from lockproof.reading.prefixes import inspect_prefix, is_prefix
-    from lockproof.reading.readtree import layout_of
-
     kind = named.partition(":")[0]
     path = project.places.folder / named
     if not path.is_dir():
@@ -200,41 +193,86 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
         if path.is_file():
             why, remedy = "it is a file, and the environment itself is needed", "name its folder, or tar:FILE"
         raise UsageError("this is no target", where=named, why=why, remedy=remedy)
-    if overlay_at(path, project.store.folder / "images"):
+    if _overlay_at(path, project):
         raise UsageError("this environment is an overlay, which has no files of its own here", where=named,
                          remedy="run its cell with link: auto, and name that one")  # fmt: skip
+    if (path / "pyvenv.cfg").exists():
+        return _inspect_environment(path, project, expected)
+    from lockproof.reading.prefixes import inspect_prefix, is_prefix
+    from lockproof.reading.readtree import layout_of
+    from lockproof.reading.sharedwork import read_on_all_cores
+
+    if not is_prefix(path):
+        return _inspect_environment(path, project, expected)
     recogniser = Recogniser(project, expected)
-    if is_prefix(path):
-        inspection = inspect_prefix(
-            path,
-            recognise=recogniser,
-            stand_in=lambda carried: recogniser.stand_in(carried, str(path.resolve())),
-            declared=recogniser.declared,
-            vouched=recogniser.vouched,
-        )
-        library = path / "lib" / layout_of(inspection.tree).headers.rpartition("/")[2]
-        return _with_library_s_bytecode(inspection, project.discovery, library)
-    trusted = (expected.executable,) if expected else ()
-    discovery = replace(project.discovery, trusted=trusted)
-    inspection = inspect_environment(
+    inspection = inspect_prefix(
         path,
-        identify=lambda real: identify(real, discovery),
-        store=project.store.folder,
-        declared=expected.executable if expected else None,
+        recognise=recogniser,
+        stand_in=lambda carried: recogniser.stand_in(carried, str(path.resolve())),
+        declared=recogniser.declared,
         vouched=recogniser.vouched,
+        reading=read_on_all_cores,
     )
-    return _with_library_s_bytecode(inspection, discovery)
+    if inspection.interpreter is None:
+        return inspection
+    library = path / "lib" / layout_of(inspection.tree).headers.rpartition("/")[2]
+    return _told_of(inspection, _library_s_bytecode(inspection.interpreter, project.discovery, library))
 
 
-def _with_library_s_bytecode(inspection: Inspection, discovery: Discovery, library: Path | None = None) -> Inspection:
-    """With what is wrong with the bytecode of the interpreter's standard library, or of a copy in `library`."""
+def _inspect_environment(path: Path, project: Project, expected: Interpreter | None) -> Inspection:
+    """A virtual environment, whose interpreter is looked at while its files are read."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from lockproof.pythons.interpreters import identify
+    from lockproof.reading.sharedwork import Ahead, read_on_all_cores
+
+    discovery = replace(project.discovery, trusted=(expected.executable,) if expected else ())
+
+    def look(executable: Path) -> tuple[Interpreter | None, tuple[Finding, ...]]:
+        interpreter = identify(executable, discovery)
+        return interpreter, _library_s_bytecode(interpreter, discovery) if interpreter else ()
+
+    python = os.path.realpath(path / "bin" / "python")
+    inside = python.startswith(f"{os.path.realpath(path)}/")  # which nobody may run, whatever names it
+    with Ahead(look, None if inside else Path(python)) as looked:
+        from lockproof.reading.inspection import inspect_environment  # while the other is at work
+
+        inspection = inspect_environment(
+            path,
+            identify=lambda real: looked(real)[0],
+            store=project.store.folder,
+            declared=expected.executable if expected else None,
+            vouched=project.places.cache / "vouched",
+            reading=read_on_all_cores,
+        )
+        answer = looked.answer if inspection.interpreter else None
+    return _told_of(inspection, answer[1]) if answer else inspection
+
+
+def _library_s_bytecode(
+    interpreter: Interpreter, discovery: Discovery, library: Path | None = None
+) -> tuple[Finding, ...]:
+    """What is wrong with the bytecode of an interpreter's standard library, or of a copy in `library`."""
     from dataclasses import replace
 
     from lockproof.pythons.stdlibbytecode import unchecked_bytecode
 
-    if inspection.interpreter is None:
-        return inspection
-    said = discovery.ask(inspection.interpreter.executable)
-    wrong = unchecked_bytecode(replace(said, stdlib=library) if library else said)
+    said = discovery.ask(interpreter.executable)
+    return unchecked_bytecode(replace(said, stdlib=library) if library else said)
+
+
+def _told_of(inspection: Inspection, findings: tuple[Finding, ...]) -> Inspection:
+    from dataclasses import replace
+
     fingerprint = inspection.fingerprint
-    return replace(inspection, fingerprint=replace(fingerprint, findings=(*fingerprint.findings, *wrong)))
+    return replace(inspection, fingerprint=replace(fingerprint, findings=(*fingerprint.findings, *findings)))
+
+
+def _overlay_at(path: Path, project: Project) -> Overlay | None:
+    """The overlay that has this path, seen from outside; None for any other folder."""
+    if os.path.lexists(path / "pyvenv.cfg"):  # most are none, and the module costs 50 ms
+        return None
+    from lockproof.environments.overlay import overlay_at
+
+    return overlay_at(path, project.store.folder / "images")
