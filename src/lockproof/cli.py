@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lockproof import __version__
+from lockproof.ci.options import add_ci_options
 from lockproof.errors import LockproofError, ProblemsError
 from lockproof.relocking.lockoptions import Repeated, add_lock_options
 
@@ -52,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     predict = command("predict", "The fingerprint that each cell must have, without installing.")
     predict.add_argument("cells", metavar="CELL", nargs="*", help="ids or globs (default: all)")
     predict.add_argument("--json", action="store_true", help="as JSON: one fingerprint, or a list for several cells")
+    predict.add_argument("--bundle", metavar="FOLDER", help="keep each in this bundle, under its cell's id")
     predict.add_argument("--preview", action="store_true", help="look into wheels where they lie: quick, and no proof")
     fingerprint = command("fingerprint", "What an environment is.")
     fingerprint.add_argument("target", metavar="TARGET", help=_TARGET)
@@ -72,8 +74,12 @@ def build_parser() -> argparse.ArgumentParser:
     compare = command("compare", "How do environments differ, and what does it mean?")
     compare.add_argument("targets", metavar="TARGET", nargs="+", help=f"each {_TARGET}, or a bundle")
     compare.add_argument("--json", action="store_true", help="as JSON")
+    text = "predictions: hold each cell of the matrix against them; TARGETs can be globs, also of no file"
+    compare.add_argument("--expect", metavar="FILE", help=text)
+    _add_summary(compare)
     compare.add_argument("--no-diff", action="store_true", help="show no lines of changed text files")
     _add_freeze(command("freeze", "From an environment back to a lock: every hash is proven from its bytes."))
+    add_ci_options(command("ci", "Files and documents that run the matrix on GitHub Actions or GitLab."))
     add_lock_options(command("lock", "Make the lock for all cells, keep it fresh, or check it."))
     return parser
 
@@ -130,12 +136,18 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--json", metavar="FILE", help="write the report as JSON (- for standard output)")
     run.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
     run.add_argument("--html", metavar="FILE", help="write the report as an HTML page")
+    _add_summary(run)
     run.add_argument("--fail-fast", action="store_true", help="start no further cell after one that is not right")
     run.add_argument("--recreate", action="store_true", help="make every environment, and the project's wheel, anew")
     run.add_argument("--install-only", action="store_true", help="make and prove the environments, run no commands")
     run.add_argument("--skip-missing", action="store_true", help="skip cells whose interpreter or platform is not here")
     run.add_argument("--check-builds", action="store_true", help="build sdists anew, in two places, and compare")
     run.add_argument("--paranoid", action="store_true", help="read every byte again")
+
+
+def _add_summary(command: argparse.ArgumentParser) -> None:
+    text = "for GitHub Actions: a summary in Markdown, and annotations"
+    command.add_argument("--github-summary", action="store_true", help=text)
 
 
 def _jobs(text: str) -> int:

@@ -36,6 +36,7 @@ RUN: dict[str, object] = {
     "junit": None,
     "html": None,
     "fail_fast": False,
+    "github_summary": False,
     "recreate": False,
     "install_only": False,
     "skip_missing": False,
@@ -86,13 +87,14 @@ def test_the_options_of_freeze(arguments: list[str], variables: dict[str, str], 
 def test_the_defaults() -> None:
     assert parsed("run") == RUN
     assert parsed("list") == {**DEFAULTS, "command": "list", "cells": [], "json": False}
-    predicting = {"cells": ["3.*"], "json": False, "preview": False}
+    predicting = {"cells": ["3.*"], "json": False, "bundle": None, "preview": False}
     assert parsed("predict", "3.*") == {**DEFAULTS, "command": "predict", **predicting}
     assert parsed("fingerprint", "env") == {
         **DEFAULTS, "command": "fingerprint", "target": "env", "json": False, "bundle": None, "name": None,
     }  # fmt: skip
     assert parsed("compare", "a", "b") == {
         **DEFAULTS, "command": "compare", "targets": ["a", "b"], "json": False, "no_diff": False,
+        "expect": None, "github_summary": False,
     }  # fmt: skip
     assert parsed("attest", "3.*") == {
         **DEFAULTS, "command": "attest", "what": ["3.*"], "cell": None, "key": None, "output": None,
@@ -115,6 +117,7 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "LOCKPROOF_JUNIT": ("report.xml", {"junit": "report.xml"}),
     "LOCKPROOF_HTML": ("report.html", {"html": "report.html"}),
     "LOCKPROOF_FAIL_FAST": ("yes", {"fail_fast": True}),
+    "LOCKPROOF_GITHUB_SUMMARY": ("1", {"github_summary": True}),
     "LOCKPROOF_RECREATE": ("1", {"recreate": True}),
     "LOCKPROOF_INSTALL_ONLY": ("1", {"install_only": True}),
     "LOCKPROOF_SKIP_MISSING": ("1", {"skip_missing": True}),

@@ -29,7 +29,7 @@ PURE = [
     "reading.observation", "freeze.recovery", "freeze.frozen", "build.keptbuilds", "proof.pythonfacts",
     "proof.compare", "proof.policy", "proof.relations", "proof.groups", "proof.manifests", "running.outcomes",
     "relocking.relock", "attestation.__init__", "attestation.envelope", "attestation.statement",
-    "attestation.holding",
+    "attestation.holding", "proof.fanin", "ci.__init__", "ci.jobs", "ci.github", "ci.gitlab",
 ]  # fmt: skip
 EDGES = [
     "reading.reader", "reading.tarreader", "reading.reported", "reading.lastlook",
@@ -58,7 +58,9 @@ EDGES = [
     "reporters.__init__", "reporters.text", "reporters.comparisons", "reporters.diffs",
     "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
     "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
-    "commands.output", "commands.run", "commands.locks", "commands.comparing", "commands.looks", "attestation.keys",
+    "reporters.fanin", "reporters.github", "ci.options",
+    "commands.output", "commands.fanin", "commands.ci", "commands.run",
+    "commands.locks", "commands.comparing", "commands.looks", "attestation.keys",
     "commands.attest", "commands.__init__", "cli", "__main__", "nox",
 ]  # fmt: skip
 ORDER = PURE + EDGES

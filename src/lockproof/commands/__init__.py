@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from lockproof.errors import LockproofError
 from lockproof.project import Places, Project, cache_folder, resolve_folder
 
 if TYPE_CHECKING:
@@ -17,6 +18,21 @@ def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
     folder = resolve_folder(options.directory)
     places = Places(folder=folder, matrix=options.matrix, cache=cache_folder(options.store, folder))
     project = Project(places, os.environ, offline=options.offline)
+    try:
+        return _run_command(options, posargs, project)
+    except LockproofError as error:
+        if getattr(options, "github_summary", False):
+            from lockproof.reporters.github import tell_error  # few errors are told there
+
+            tell_error(error, project)
+        raise
+
+
+def _run_command(options: argparse.Namespace, posargs: Sequence[str], project: Project) -> int:
+    if options.command == "ci":
+        from lockproof.commands.ci import ci
+
+        return ci(options, project)
     if options.command == "run":
         from lockproof.commands.run import run
 

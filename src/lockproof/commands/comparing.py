@@ -42,6 +42,13 @@ def add_to_bundle(options: argparse.Namespace, project: Project, found: Fingerpr
 
 def compare(options: argparse.Namespace, project: Project) -> int:
     """`lockproof compare`: two targets against each other, or more by what they share."""
+    if options.expect:
+        from lockproof.commands.fanin import fan_in  # only where cells are expected
+
+        return fan_in(options, project)
+    if options.github_summary:
+        remedy = "name the predictions with --expect, or leave --github-summary out"
+        raise UsageError("--github-summary is for the cells of a matrix", remedy=remedy)
     members = Members(options.targets, project)
     if len(members.names) < 2:
         why, remedy = "", "name a second target, or a bundle that has several"

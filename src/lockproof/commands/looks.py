@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lockproof.cells.policykeys import STRICT
 from lockproof.commands.output import print_json, progress
 from lockproof.errors import LockproofError, UsageError
+from lockproof.proof.bundle import Bundle
 from lockproof.proof.fingerprint import finding_to_json, to_json
 from lockproof.reading.targets import read_target
 from lockproof.reporters.text import (
@@ -69,6 +70,8 @@ def predict(options: argparse.Namespace, project: Project) -> int:
     from lockproof.proof.closure import closure_notes
     from lockproof.running.preparation import about
 
+    if options.bundle and options.json:
+        raise UsageError("--bundle and --json both say where predictions go", remedy="give one of them")
     cells = project.select(options.cells)
     if options.preview:
         predictions = project.previews(cells)
@@ -78,7 +81,12 @@ def predict(options: argparse.Namespace, project: Project) -> int:
             for note in closure_notes([(job.cell.id, job.predicted.findings) for job in jobs]):
                 listener.note(note)
         predictions = [replace(job.predicted, about=about(job, project.lock)) for job in jobs]
-    if not options.json:
+    if options.bundle:
+        bundle = Bundle(project.places.folder / options.bundle, options.bundle)
+        for prediction in predictions:
+            bundle.add(prediction.about["cell"], prediction)
+        sys.stdout.write("".join(f"{options.bundle}:{p.about['cell']}  {p.digest}\n" for p in predictions))
+    elif not options.json:
         sys.stdout.write(predictions_text(predictions))
     elif len(predictions) == 1:
         print_json(to_json(predictions[0]))

@@ -49,6 +49,10 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
         listener.concluded(result.outcomes, result.exit_code)
     for kind, path in reports.items():
         _write_report(kind, path, result)
+    if options.github_summary:
+        from lockproof.reporters.github import Places, tell_run
+
+        tell_run(result.outcomes, result.exit_code, plans, Places.of(project))
     if options.json == "-":
         print_json(report_to_json(result.outcomes, result.exit_code))
     return result.exit_code
@@ -114,6 +118,10 @@ def _aside(find: Callable[[], T]) -> Callable[[], T]:
 
 def _reports(options: argparse.Namespace, project: Project) -> dict[str, Path]:
     """The files that reports go to, by kind, seen from the folder of -C; UsageError where one can't be written."""
+    if options.github_summary:
+        from lockproof.reporters.github import summary_file  # few runs are GitHub's
+
+        summary_file(project.environ)
     named = {kind: getattr(options, kind) for kind in ("json", "junit", "html")}
     paths = {kind: project.places.folder / name for kind, name in named.items() if name and name != "-"}
     for path in paths.values():

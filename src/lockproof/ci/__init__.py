@@ -1,0 +1,1 @@
+"""Files and documents that CI services run a matrix from."""
