@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lockproof.locks import IndexOptions, Lock
     from lockproof.locks.artifacts import Plan
     from lockproof.locks.lockfile import LoadedLock
+    from lockproof.locks.refusals import Refusal
     from lockproof.proof.dependencies import Dependencies
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.pythons.interpreters import Discovery, Interpreter
@@ -158,6 +159,13 @@ class Project:
             [plan.cell for plan in plans if plan.cell.package != "none" or any(a.is_sdist for a in plan.artifacts)]
         )
         return plans
+
+    def refused(self, cells: Sequence[Cell]) -> dict[str, list[Refusal]]:
+        """Why the lock can't be had for each of the cells for which it can't; raises what reading a lock raises."""
+        from lockproof.locks.plan import refused_cells
+
+        loaded = self.load_lock(self.lock_path, cells)
+        return refused_cells(loaded.lock, cells, loaded.missing)
 
     def _plan_builds(self, cells: Sequence[Cell]) -> Requirements | None:
         """What the build lock gives for each Python and platform of cells that build; None where none does.

@@ -22,7 +22,8 @@ PURE = [
     "pythons.platforms", "pythons.buildrows", "pythons.carried", "cells.policykeys",
     "cells.buildkeys", "cells.posargs", "cells.matrix", "cells.config", "locks.artifacts", "locks.__init__",
     "locks.pylock", "locks.requirements", "locks.matching", "locks.entries", "locks.markers", "locks.poetry",
-    "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock", "locks.uvexport", "locks.plan",
+    "locks.pdmproject", "locks.pdmgraph", "locks.pdm", "locks.pipenv", "locks.uvlock", "locks.uvexport",
+    "locks.refusals", "locks.plan",
     "build.buildsystem", "proof.fingerprint", "wheels.startup", "wheels.launchers", "wheels.manifest",
     "wheels.entryfiles", "proof.prediction", "proof.closure", "reading.readtree", "reading.phantoms", "reading.shadows",
     "reading.knownactivators", "reading.activators", "reading.leftout", "reading.ownership", "proof.seeds",
@@ -60,7 +61,7 @@ EDGES = [
     "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",
     "reporters.fanin", "reporters.github", "ci.options",
     "commands.output", "commands.fanin", "commands.ci", "commands.run",
-    "commands.locks", "commands.comparing", "commands.looks", "attestation.keys",
+    "commands.locks", "commands.comparing", "commands.listing", "commands.looks", "attestation.keys",
     "commands.attest", "commands.__init__", "cli", "__main__", "nox",
 ]  # fmt: skip
 ORDER = PURE + EDGES

@@ -14,7 +14,7 @@ from lockproof.cells.buildkeys import WHEELS_ONLY
 from lockproof.errors import LockError, ProblemsError
 from lockproof.locks.artifacts import Artifact, Plan
 from lockproof.locks.matching import to_pylock
-from lockproof.locks.plan import plan_cells, selected_packages
+from lockproof.locks.plan import plan_cells, refused_cells, selected_packages
 from lockproof.locks.pylock import read_pylock
 from lockproof.locks.requirements import Pin, RequirementsFile
 from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python
@@ -342,6 +342,82 @@ def test_a_long_list_of_tags_is_cut() -> None:
     [(_, _, why)] = told(pylock(package("demo", *names)), [cell()])
 
     assert why == f"its wheels are for {' '.join(f'cp3{number}' for number in range(20, 32))} and 3 more on win32"
+
+
+@pytest.mark.parametrize(
+    ("wheel", "platform", "later"),
+    [
+        ("macosx_14_0_arm64", "macos-arm64", "macos-arm64-14.0"),
+        ("macosx_14_0_universal2", "macos-x86_64", "macos-x86_64-14.0"),
+        ("manylinux_2_34_x86_64.manylinux_2_31_x86_64", "linux-x86_64", "linux-x86_64-glibc2.31"),
+        ("musllinux_1_2_x86_64", "linux-x86_64-musl1.1", "linux-x86_64-musl1.2"),
+        ("manylinux_2_34_aarch64", "linux-x86_64", ""),
+        ("musllinux_1_2_x86_64", "linux-x86_64", ""),
+        ("win_arm64", "windows-x86_64", ""),
+    ],
+)
+def test_a_later_version_of_the_platform_that_a_wheel_fits_is_told(wheel: str, platform: str, later: str) -> None:
+    one = cell(platform=platform)
+    [(_, _, why)] = told(pylock(package("demo", f"demo-1.0-cp312-cp312-{wheel}.whl")), [one])
+
+    ending = f"; one fits `platform: {later}`, and this is {one.platform.spelling}" if later else ""
+    assert why == f"its wheels are for cp312 on {' '.join(sorted(wheel.split('.'), key=len))}{ending}".replace(
+        "manylinux_2_34_x86_64 manylinux_2_31_x86_64", "manylinux_2_31_x86_64 manylinux_2_34_x86_64"
+    )
+
+
+def test_a_wheel_for_another_python_is_no_matter_of_the_platform_s_version() -> None:
+    [(_, _, why)] = told(pylock(package("demo", "demo-1.0-cp311-cp311-macosx_14_0_arm64.whl")), [
+        cell(platform="macos-arm64")
+    ])  # fmt: skip
+    assert why == "its wheels are for cp311 on macosx_14_0_arm64"
+
+
+@pytest.mark.parametrize(
+    "marker",
+    ["platform_release >= '5.0'", "platform_version != 'x'", "python_version > '3' and 'arch' in platform_release"],
+)
+def test_what_hangs_on_a_kernel_can_t_be_said_before(marker: str) -> None:
+    lock = pylock(package("demo", PURE), package("kernel", "kernel-1-py3-none-any.whl", marker=marker))
+    assert told(lock, [cell(), cell(platform="macos-arm64")]) == [
+        (
+            "pylock.toml:6",
+            "whether kernel is installed can't be said before for 3.12.1-linux-x86_64, 3.12.1-macos-arm64",
+            "its marker hangs on platform_release or platform_version, which the kernel of each machine says",
+        )
+    ]
+
+
+def test_a_kernel_that_makes_no_difference_is_not_asked() -> None:
+    lock = pylock(
+        package("never", "never-1-py3-none-any.whl", marker="sys_platform == 'win32' and platform_version ~= '10.0'"),
+        package("ever", "ever-1-py3-none-any.whl", marker="os_name == 'posix' or platform_release < '5'"),
+        package("named", "named-1-py3-none-any.whl", marker="os_name != 'platform_release == 1'"),
+    )
+    assert planned(lock, cell()) == [["ever-1-py3-none-any.whl", "named-1-py3-none-any.whl"]]
+    assert len(told(lock, [cell(platform="windows-x86_64")])) == 2
+
+
+def test_an_environment_of_the_lock_that_hangs_on_a_kernel_is_none() -> None:
+    lock = pylock(package("demo", PURE), head=f"{HEAD}environments = [\"platform_release != 'x'\"]\n")
+    assert told(lock, [cell()]) == [
+        ("pylock.toml", "the lock is not made for 3.12.1-linux-x86_64", 'its environments are: platform_release != "x"')
+    ]
+
+
+def test_the_cells_that_are_refused_and_why() -> None:
+    lock = pylock(
+        package("both", "both-1.tar.gz", "both-1-cp312-cp312-win_amd64.whl"),
+        package("demo", "demo-1.0-cp312-cp312-macosx_11_0_arm64.whl", marker="sys_platform != 'win32'"),
+    )
+    cells = [cell(), cell(platform="windows-x86_64"), cell(platform="macos-arm64")]
+
+    refused = refused_cells(lock, cells)
+
+    assert {one: [refusal.what for refusal in found] for one, found in refused.items()} == {
+        cells[0].id: ["both has no wheel", "demo has no wheel"],
+        cells[2].id: ["both has no wheel"],
+    }
 
 
 def test_a_wheel_whose_name_says_no_tags_fits_nowhere() -> None:

@@ -1,4 +1,4 @@
-"""The commands that only look: list, predict, fingerprint, verify."""
+"""The commands that only look: predict, fingerprint, verify."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from lockproof.cells.policykeys import STRICT
+from lockproof.commands.listing import list_cells
 from lockproof.commands.output import print_json, progress
-from lockproof.errors import LockproofError, UsageError
+from lockproof.errors import UsageError
 from lockproof.proof.bundle import Bundle
 from lockproof.proof.fingerprint import finding_to_json, to_json
 from lockproof.reading.targets import read_target
 from lockproof.reporters.text import (
     fingerprint_text,
-    listing_text,
     predictions_text,
     proof_text,
 )
@@ -28,39 +28,6 @@ if TYPE_CHECKING:
     from lockproof.proof.compare import Proof
 
 VERDICT_EXIT = {"match": 0, "mismatch": 3, "unproven": 4}
-
-
-def list_cells(options: argparse.Namespace, project: Project) -> int:
-    """`lockproof list`."""
-    cells = project.select(options.cells)
-    interpreters = project.interpreters(cells)
-    rows: list[dict[str, object]] = []
-    for cell in cells:
-        found = interpreters.get(cell.python)
-        if cell.container is not None:
-            state, reason = "unavailable", "container cells are not run by this version"
-        elif not cell.on_host:
-            state, reason = "predicted", f"{cell.platform.id} is not at hand"
-        elif found is None or isinstance(found, LockproofError):
-            state, reason = "unavailable", str(found)
-        else:
-            state, reason = "available", str(found.executable)
-        rows.append(
-            {
-                "id": cell.id,
-                "python": cell.python,
-                "platform": cell.platform.id,
-                "status": state,
-                "reason": reason,
-                "commands": list(cell.commands),
-                "environment": str(project.workspace.environment(cell.id)),
-            }
-        )
-    if options.json:
-        print_json({"schema": "lockproof/list/v1", "cells": rows})
-    else:
-        sys.stdout.write(listing_text(rows))
-    return 0
 
 
 def predict(options: argparse.Namespace, project: Project) -> int:

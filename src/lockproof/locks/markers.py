@@ -14,6 +14,11 @@ _EXTRA = re.compile(  # strings are matched too, so that nothing inside one is t
     r"""\bextra\s*(==|!=)\s*('[^']*'|"[^"]*")|('[^']*'|"[^"]*")\s*(==|!=)\s*extra\b|'[^']*'|"[^"]*\""""
 )
 _TOKEN = re.compile(r"""\s*('[^']*'|"[^"]*"|[()]|(?:===|[=!<>~]=|[<>])|[\w.]+)""")
+_VALUE, _OPERATOR = r"""(?:'[^']*'|"[^"]*"|[\w.]+)""", r"""(?:not\s+in\b|in\b|(?:===|[=!<>~]=|[<>]))"""
+_ASKED = r"\bplatform_(?:release|version)\b"
+_KERNEL = re.compile(
+    rf"""{_ASKED}\s*{_OPERATOR}\s*{_VALUE}|{_VALUE}\s*{_OPERATOR}\s*{_ASKED}|(?P<text>'[^']*'|"[^"]*")"""
+)
 _OPPOSITES = {"==": "!=", "<": ">=", ">": "<=", "in": "not in"}
 _OPPOSITES |= {right: left for left, right in _OPPOSITES.items()}
 
@@ -56,6 +61,19 @@ def with_extras(marker: str) -> str:
         return f"{value} {'in' if (first or second) == '==' else 'not in'} extras" if value else match[0]
 
     return _EXTRA.sub(replaced, marker)
+
+
+def asks_of_kernel(marker: str) -> bool:
+    """Whether a marker has `platform_release` or `platform_version` in it, which a running kernel says (PEP 508)."""
+    return with_kernel_answers(marker, answer=True) != with_kernel_answers(marker, answer=False)
+
+
+def with_kernel_answers(marker: str, *, answer: bool) -> str:
+    """A marker with every comparison of these two variables answered so."""
+    constant = "python_version != '0'" if answer else "python_version == '0'"
+    if "platform_" not in marker:
+        return marker
+    return _KERNEL.sub(lambda match: match[0] if match["text"] else constant, marker)
 
 
 def negated(marker: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from lockproof.cells.buildkeys import WHEELS_ONLY, may_build, unbuilt_error, unknown_builds
@@ -10,13 +10,14 @@ from lockproof.errors import LockError
 from lockproof.locks import INSTALLABLE_ADVICE, Selection, raise_together, sdist_name, sha256_of, wheel_name
 from lockproof.locks.artifacts import Artifact, Plan
 from lockproof.locks.pylock import file_urls
-from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python, told_tags
+from lockproof.locks.refusals import AGAIN, LEAVE_OUT, Refusal, hole, kernel_refusal, whole_lock, without_kernel
+from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from packaging.markers import Environment
+    from packaging.markers import Environment, Marker
     from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
     from packaging.tags import Tag
     from packaging.version import Version
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     from lockproof.locks import Lock
     from lockproof.pythons.platforms import Platform
 
-_AGAIN = "Correct the lock, or make it again."
 _COVER = "Make the lock again so that it covers this Python and platform."
-_LEAVE_OUT = "Or leave the cell out (cells: exclude)."
 
 
 def plan_cells(lock: Lock, cells: Sequence[Cell], missing: Mapping[int, LockError] | None = None) -> tuple[Plan, ...]:
@@ -45,6 +44,20 @@ def plan_cells(lock: Lock, cells: Sequence[Cell], missing: Mapping[int, LockErro
     return tuple(plans)
 
 
+def refused_cells(
+    lock: Lock, cells: Sequence[Cell], missing: Mapping[int, LockError] | None = None
+) -> dict[str, list[Refusal]]:
+    """Why the lock can't be had for each of the cells for which it can't, by their ids, in the lock's order."""
+    planner = _Planner(lock, missing or {})
+    for cell in cells:
+        planner.plan(cell)
+    refused: dict[str, list[Refusal]] = {}
+    for refusal, ids in sorted(planner.refused.items()):
+        for cell_id in ids:
+            refused.setdefault(cell_id, []).append(refusal)
+    return refused
+
+
 def selected_packages(lock: Lock, cells: Sequence[Cell], among: Iterable[int]) -> set[int]:
     """Those of some packages, by their index, that the marker of at least one cell selects (PEP 751).
 
@@ -60,51 +73,38 @@ def selected_packages(lock: Lock, cells: Sequence[Cell], among: Iterable[int]) -
     return {index for index in indexes if any(_selects(packages[index], names) for names in environments)}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, order=True)
-class _Refusal:
-    """Why cells can't be planned; `index` is the package's, -1 for the whole lock. In the lock's order.
-
-    `sdist` is the name of a package that could be built: those are told together, since they have one remedy.
-    """
-
-    index: int
-    what: str
-    why: str
-    remedy: str
-    sdist: str = ""
-
-
 class _Planner:
     """Plans cell after cell, parsing each wheel name and making each platform's tags once."""
 
     def __init__(self, lock: Lock, missing: Mapping[int, LockError]) -> None:
         import packaging  # late: packaging takes 80 ms
 
-        self._lock = lock
+        self._lock, self._with_kernel = without_kernel(lock)
+        self._environments = lock.pylock.environments or ()
         self._missing = {**lock.refusals, **missing}
         self._selector = f"packaging {packaging.__version__}"
         self._narrowed: dict[tuple[str, Platform], tuple[Pylock, list[Tag], Environment]] = {}
-        self._refused: dict[_Refusal, list[str]] = {}
+        self.refused: dict[Refusal, list[str]] = {}
         self._tagged = [_tagged(package) for package in lock.pylock.packages]
 
     def problems(self) -> Iterator[LockError]:
         """One error for each reason, naming all the cells that it holds for, in the lock's order."""
-        ordered = sorted(self._refused)
+        ordered = sorted(self.refused)
         if unbuilt := [refusal for refusal in ordered if refusal.sdist]:
             yield self._unbuilt(unbuilt)
         for refusal in (refusal for refusal in ordered if not refusal.sdist):
             place = self._lock.path if refusal.index < 0 else self._lock.place(refusal.index)
-            what = f"{refusal.what} for {', '.join(self._refused[refusal])}"
+            what = f"{refusal.what} for {', '.join(self.refused[refusal])}"
             yield LockError(what, where=place, why=refusal.why, remedy=refusal.remedy)
 
-    def _unbuilt(self, refusals: Sequence[_Refusal]) -> LockError:
+    def _unbuilt(self, refusals: Sequence[Refusal]) -> LockError:
         """All sdists that cells need and that may not be built."""
         lines = [
-            f"{self._lock.place(one.index)}: {one.what} for {', '.join(self._refused[one])}: {one.why}"
+            f"{self._lock.place(one.index)}: {one.what} for {', '.join(self.refused[one])}: {one.why}"
             for one in refusals
         ]
         return unbuilt_error(
-            self._lock.path, [one.sdist for one in refusals], lines, f"{INSTALLABLE_ADVICE} {_LEAVE_OUT}"
+            self._lock.path, [one.sdist for one in refusals], lines, f"{INSTALLABLE_ADVICE} {LEAVE_OUT}"
         )
 
     def plan(self, cell: Cell) -> Plan | None:
@@ -115,25 +115,34 @@ class _Planner:
         pylock, tags, environment = self._view(cell)
         refusals = [*_unknown_names(self._lock, cell), *_unknown_builds(self._lock, cell)]
         refusals = refusals or list(_unanswered(self._lock, cell))
+        refusals += self._hanging_on_kernel(cell, environment)
         try:
-            refusals += _exclusions(pylock, environment)
+            refusals += _exclusions(pylock, environment, self._environments)
             if not refusals:
                 return self._select(cell, pylock, tags, environment)
         except PylockSelectError as error:
-            refusals += _clashes(self._lock, cell, environment) or [_whole("the lock can't be planned", str(error))]
+            refusals += _clashes(self._lock, cell, environment) or [whole_lock("the lock can't be planned", str(error))]
         except (UndefinedComparison, UndefinedEnvironmentName) as error:
-            refusals.append(_whole("the lock can't be planned", f"a marker can't be evaluated ({error})"))
+            refusals.append(whole_lock("the lock can't be planned", f"a marker can't be evaluated ({error})"))
         for refusal in refusals:
             self._refuse(cell, refusal)
         return None
+
+    def _hanging_on_kernel(self, cell: Cell, environment: Environment) -> Iterator[Refusal]:
+        """Packages that some kernels select and others don't."""
+        names = _names_too(self._lock, cell, environment) if self._with_kernel else {}
+        for index, marker in self._with_kernel.items():
+            package = self._lock.pylock.packages[index]
+            if _selects(replace(package, marker=marker), names) != _selects(package, names):
+                yield kernel_refusal(self._lock, index)
 
     def _buildable(self, cell: Cell, index: int) -> PackageSdist | None:
         """The package's own sdist (no stand-in), where it may be built."""
         package = self._lock.pylock.packages[index]
         return package.sdist if may_build(cell.build, package.name) else None
 
-    def _refuse(self, cell: Cell, refusal: _Refusal) -> None:
-        self._refused.setdefault(refusal, []).append(cell.id)
+    def _refuse(self, cell: Cell, refusal: Refusal) -> None:
+        self.refused.setdefault(refusal, []).append(cell.id)
 
     def _view(self, cell: Cell) -> tuple[Pylock, list[Tag], Environment]:
         """The lock without wheels that don't fit the cell's Python and platform, and their tags and markers.
@@ -165,7 +174,7 @@ class _Planner:
             index = index_of[id(package)]
             chosen = file if isinstance(file, PackageWheel) else self._buildable(cell, index)
             if chosen is None:
-                refusal = _hole(self._lock, index, self._missing.get(index))
+                refusal = hole(self._lock, index, self._missing.get(index), cell)
                 self._refuse(cell, replace(refusal, sdist="") if cell.build == WHEELS_ONLY else refusal)
             elif isinstance(artifact := _artifact(self._lock, index, chosen), Artifact):
                 artifacts.append(artifact)
@@ -196,18 +205,18 @@ def _narrowed(
     return replace(package, wheels=fitting or None, sdist=package.sdist if fitting else stand_in)
 
 
-def _artifact(lock: Lock, index: int, file: PackageWheel | PackageSdist) -> Artifact | _Refusal:
+def _artifact(lock: Lock, index: int, file: PackageWheel | PackageSdist) -> Artifact | Refusal:
     parts, sha256 = wheel_name(file.filename) or sdist_name(file.filename), sha256_of(file.hashes)
     what, package = f"{file.filename} can't be used", lock.pylock.packages[index]
     if parts is None or sha256 is None:
-        return _Refusal(index=index, what=what, why="it has no valid name or no sha256", remedy=_AGAIN)
+        return Refusal(index=index, what=what, why="it has no valid name or no sha256", remedy=AGAIN)
     if parts.name != package.name or not _is_version(parts.version, package.version):
         why = f"it is no file of {package.name} {package.version or ''}".rstrip()
-        return _Refusal(index=index, what=what, why=why, remedy=_AGAIN)
+        return Refusal(index=index, what=what, why=why, remedy=AGAIN)
     try:
         urls = file_urls(file, lock.folder)
     except ValueError as error:
-        return _Refusal(index=index, what=what, why=str(error), remedy=_AGAIN)
+        return Refusal(index=index, what=what, why=str(error), remedy=AGAIN)
     return Artifact(
         name=parts.name,
         version=parts.version,
@@ -227,30 +236,7 @@ def _is_version(found: str, locked: Version | None) -> bool:
     return locked is None or version == locked or (locked.local is None and Version(version.public) == locked)
 
 
-def _whole(what: str, why: str, remedy: str = _AGAIN) -> _Refusal:
-    return _Refusal(index=-1, what=what, why=why, remedy=remedy)
-
-
-def _hole(lock: Lock, index: int, missing: LockError | None) -> _Refusal:
-    """A distribution without a wheel: told with the wheels that the lock has, or why it has no files."""
-    if missing:
-        return _Refusal(index=index, what=missing.what, why=missing.why, remedy=f"{missing.remedy} {_LEAVE_OUT}")
-    package = lock.pylock.packages[index]
-    version = f" {package.version}" if package.version else ""
-    tags = {tag for wheel in package.wheels or () if (parts := wheel_name(wheel.filename)) for tag in parts.tags}
-    why = f"its wheels are for {told_tags(tags)}" if package.wheels else "it has no file"
-    if package.sdist and not package.wheels:
-        why = "it has only an sdist"
-    return _Refusal(
-        index=index,
-        what=f"{package.name}{version} has no wheel",
-        why=why,
-        remedy=f"{INSTALLABLE_ADVICE} {_LEAVE_OUT}",
-        sdist=package.name if package.sdist else "",
-    )
-
-
-def _unknown_names(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
+def _unknown_names(lock: Lock, cell: Cell) -> Iterator[Refusal]:
     """Extras and groups that a cell asks for and the lock doesn't have."""
     from packaging.utils import canonicalize_name  # late, as above
 
@@ -269,19 +255,19 @@ def _unknown_names(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
         if lock.kind == "requirements":
             why = f"a requirements file has no {word}s; what it lists is installed, all of it"
             remedy = f"Take `{word}s` out of matrix.yaml, or lock as pylock.toml."
-        yield _whole(f"the lock has no {word} {', '.join(missing)}, which is asked", why, remedy)
+        yield whole_lock(f"the lock has no {word} {', '.join(missing)}, which is asked", why, remedy)
 
 
-def _unknown_builds(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
+def _unknown_builds(lock: Lock, cell: Cell) -> Iterator[Refusal]:
     """Names in `build` that no package of the lock has, where all of it was read."""
     if lock.selections is not None:
         return
     if unknown := unknown_builds(cell.build, {package.name for package in lock.pylock.packages}):
         remedy = "Correct `build` in matrix.yaml."
-        yield _whole(f"`build` names {', '.join(unknown)}", "the lock has no such distribution", remedy)
+        yield whole_lock(f"`build` names {', '.join(unknown)}", "the lock has no such distribution", remedy)
 
 
-def _unanswered(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
+def _unanswered(lock: Lock, cell: Cell) -> Iterator[Refusal]:
     """A selection that the lock was not read for: what isn't in it could be missing there."""
     from packaging.utils import canonicalize_name  # late, as above
 
@@ -290,20 +276,20 @@ def _unanswered(lock: Lock, cell: Cell) -> Iterator[_Refusal]:
         extras=frozenset(map(canonicalize_name, cell.extras)), groups=frozenset(map(canonicalize_name, groups))
     )
     if lock.selections is not None and selection not in lock.selections:
-        yield _whole("the lock was read for other extras and groups", "it doesn't say what these install")
+        yield whole_lock("the lock was read for other extras and groups", "it doesn't say what these install")
 
 
-def _exclusions(pylock: Pylock, environment: Environment) -> Iterator[_Refusal]:
+def _exclusions(pylock: Pylock, environment: Environment, as_written: Sequence[Marker]) -> Iterator[Refusal]:
     """Why the lock as a whole excludes an environment: PEP 751 wants an error, not a skip."""
     requires, python = pylock.requires_python, environment["python_full_version"]
     if requires and not requires.contains(python):
         why = f"it requires Python {requires}, and this is {python}"
-        yield _whole("the lock is not made", why, f"{_COVER} {_LEAVE_OUT}")
+        yield whole_lock("the lock is not made", why, f"{_COVER} {LEAVE_OUT}")
     if pylock.environments and not any(
         marker.evaluate(_as_mapping(environment), context="requirement") for marker in pylock.environments
     ):
-        why = f"its environments are: {'; '.join(map(str, pylock.environments))}"
-        yield _whole("the lock is not made", why, f"{_COVER} {_LEAVE_OUT}")
+        why = f"its environments are: {'; '.join(map(str, as_written))}"
+        yield whole_lock("the lock is not made", why, f"{_COVER} {LEAVE_OUT}")
 
 
 def _as_mapping(environment: Environment) -> dict[str, str | AbstractSet[str]]:
@@ -329,7 +315,7 @@ def _selects(package: Package, names: dict[str, str | AbstractSet[str]]) -> bool
         return False
 
 
-def _clashes(lock: Lock, cell: Cell, environment: Environment) -> list[_Refusal]:
+def _clashes(lock: Lock, cell: Cell, environment: Environment) -> list[Refusal]:
     """All reasons for which `select` refuses packages; it tells the first only."""
     evaluated = _names_too(lock, cell, environment)
     python = environment["python_full_version"]
@@ -341,10 +327,10 @@ def _clashes(lock: Lock, cell: Cell, environment: Environment) -> list[_Refusal]
         if package.requires_python and not package.requires_python.contains(python):
             why = f"it requires Python {package.requires_python}"
             found.append(
-                _Refusal(index=index, what=f"{package.name} is not made", why=why, remedy=f"{_COVER} {_LEAVE_OUT}")
+                Refusal(index=index, what=f"{package.name} is not made", why=why, remedy=f"{_COVER} {LEAVE_OUT}")
             )
         if package.name in seen:
             why = f"the entry at {lock.place(seen[package.name])} applies too"
-            found.append(_Refusal(index=index, what=f"{package.name} is locked twice", why=why, remedy=_AGAIN))
+            found.append(Refusal(index=index, what=f"{package.name} is locked twice", why=why, remedy=AGAIN))
         seen.setdefault(package.name, index)
     return found

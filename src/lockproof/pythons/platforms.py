@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from packaging.markers import Environment
     from packaging.tags import Tag
@@ -210,7 +211,21 @@ def _manylinux_tags(machine: str, glibc: tuple[int, int]) -> Iterator[str]:
             yield f"{alias}_{machine}"
 
 
-def told_tags(tags: set[Tag]) -> str:
+def newer_platform(python: PythonVersion, platform: Platform, tags: AbstractSet[Tag]) -> Platform | None:
+    """The same platform at the nearest later version that a wheel of such tags fits; None where no version helps."""
+    prefix = {"macos": "macosx", "linux": "manylinux" if platform.libc == "glibc" else "musllinux"}.get(platform.os)
+    if prefix is None or platform.version is None:
+        return None
+    named = (re.match(rf"{prefix}_(\d{{1,3}})_(\d{{1,3}})_", tag.platform) for tag in tags)
+    versions = {(int(match[1]), int(match[2])) for match in named if match}
+    for version in sorted(version for version in versions if version > platform.version):
+        candidate = replace(platform, version=version)
+        if not tags.isdisjoint(compatible_tags(python, candidate)):
+            return candidate
+    return None
+
+
+def told_tags(tags: AbstractSet[Tag]) -> str:
     """The Pythons and platforms of some tags, for messages: `cp310 cp311 on manylinux_2_28_x86_64 win_amd64`."""
     return f"{_some(tags, _python_of)} on {_some(tags, lambda tag: tag.platform)}"
 
@@ -219,7 +234,7 @@ def _python_of(tag: Tag) -> str:
     return tag.interpreter if tag.abi in {"none", tag.interpreter} else f"{tag.interpreter}-{tag.abi}"
 
 
-def _some(tags: set[Tag], part: Callable[[Tag], str]) -> str:
+def _some(tags: AbstractSet[Tag], part: Callable[[Tag], str]) -> str:
     values = sorted({part(tag) for tag in tags}, key=lambda text: (len(text), text))
     more = f" and {len(values) - _TOLD} more" if len(values) > _TOLD else ""
     return " ".join(values[:_TOLD]) + more

@@ -1,0 +1,79 @@
+"""`lockproof list`: which cells can run here, which are predicted only, which are impossible, and why."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from lockproof.commands.output import print_json
+from lockproof.errors import LockproofError
+from lockproof.reporters.text import listing_text, printable
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lockproof.cells.matrix import Cell
+    from lockproof.locks.refusals import Refusal
+    from lockproof.project import Project
+    from lockproof.pythons.interpreters import Interpreter
+
+_LONGEST_NOTE = 300
+
+
+def list_cells(options: argparse.Namespace, project: Project) -> int:
+    """`lockproof list`."""
+    cells = project.select(options.cells)
+    interpreters = project.interpreters(cells)
+    try:
+        refused = project.refused(cells)
+    except LockproofError as error:
+        refused = {}
+        why = str(error).partition("\n")[0]
+        why = why if len(why) <= _LONGEST_NOTE else f"{why[:_LONGEST_NOTE]} …"
+        sys.stderr.write(f"note: whether the lock fits these cells was not seen: {printable(why)}\n")
+    rows: list[dict[str, object]] = []
+    for cell in cells:
+        state, reason = _state(cell, interpreters, refused.get(cell.id, ()))
+        rows.append(
+            {
+                "id": cell.id,
+                "python": cell.python,
+                "platform": cell.platform.id,
+                "status": state,
+                "reason": reason,
+                "commands": list(cell.commands),
+                "environment": str(project.workspace.environment(cell.id)),
+            }
+        )
+    if options.json:
+        print_json({"schema": "lockproof/list/v1", "cells": rows})
+    else:
+        sys.stdout.write(listing_text(rows))
+    return 0
+
+
+def _told(refusals: Sequence[Refusal]) -> Iterator[str]:
+    """All in one line, then each with its reason, then what would close the holes."""
+    yield "; ".join(refusal.what for refusal in refusals)
+    for refusal in refusals:
+        yield f"{refusal.what}: {refusal.why}"
+    if built := [refusal.sdist for refusal in refusals if refusal.sdist]:
+        yield f"Allow builds with `build: [{', '.join(built)}]`, and lock what they require (`build-lock`)."
+    yield from dict.fromkeys(refusal.remedy for refusal in refusals)
+
+
+def _state(
+    cell: Cell, interpreters: Mapping[str, Interpreter | LockproofError], refusals: Sequence[Refusal]
+) -> tuple[str, str]:
+    """The status of a cell and the reason for it; what comes first explains it, remedies come last."""
+    if refusals:
+        return "impossible", "\n".join(_told(refusals))
+    found = interpreters.get(cell.python)
+    if cell.container is not None:
+        return "unavailable", "container cells are not run by this version"
+    if not cell.on_host:
+        return "predicted", f"{cell.platform.spelling} is not at hand"
+    if found is None or isinstance(found, LockproofError):
+        return "unavailable", str(found)
+    return "available", str(found.executable)
