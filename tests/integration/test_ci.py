@@ -148,6 +148,17 @@ def test_the_files_pass_the_checkers_of_others(ready: Project) -> None:
     accepted(check, schema, "vendor.gitlab-ci", ".gitlab-ci.yml", child, cwd=ready.folder)
 
 
+def test_the_projects_own_files_pass_them_too() -> None:
+    root = Path(__file__).parents[2]
+    workflows = sorted(root.glob(".github/workflows/*.yml"))
+    accepted(checker("actionlint"), *workflows, cwd=root)
+    accepted(checker("zizmor"), "--offline", ".github", cwd=root)
+    check, schema = checker("check-jsonschema"), "--builtin-schema"
+    accepted(check, schema, "vendor.github-workflows", *workflows, cwd=root)
+    accepted(check, schema, "vendor.github-actions", ".github/actions/lockproof/action.yml", cwd=root)
+    accepted(check, schema, "vendor.dependabot", ".github/dependabot.yml", cwd=root)
+
+
 def test_a_committed_file_that_no_longer_fits_is_told(ready: Project) -> None:
     github = ("ci", "github", "--install", INSTALL["github"], "--check")
     assert ready(*github).code == 0

@@ -11,7 +11,8 @@ from typing import cast
 import pytest
 import yaml
 
-from lockproof.cli import build_parser
+from lockproof.ci import github
+from lockproof.cli import build_parser, main
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -24,14 +25,29 @@ def read(name: str) -> str:
 
 def test_ci_runs_the_pythons_of_the_matrix() -> None:
     workflow = yaml.safe_load(read(".github/workflows/ci.yml"))
-    assert workflow["jobs"]["cells"]["strategy"]["matrix"]["python"] == yaml.safe_load(read("matrix.yaml"))["python"]
+    assert workflow["jobs"]["tests"]["strategy"]["matrix"]["python"] == yaml.safe_load(read("matrix.yaml"))["python"]
+
+
+def test_the_workflow_of_the_matrix_is_what_lockproof_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["ci", "github", "--install", "sh .ci/put-on-path", "--check"]) == 0
+
+
+def test_all_that_uses_an_action_uses_the_same_commit_of_it() -> None:
+    used = [
+        re.findall(r"uses: (actions/.+)", path.read_text(encoding="utf-8"))
+        for path in (*WORKFLOWS, ROOT / ".github/actions/lockproof/action.yml", ROOT / "docs/how-to/run-in-ci.md")
+    ]
+    assert {line for lines in used for line in lines} == {
+        github.CHECKOUT, github.SETUP_PYTHON, github.CACHE, github.UPLOAD, github.DOWNLOAD,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_workflows_have_no_rights_and_pin_actions_by_commit(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     workflow = cast("dict[str, object]", yaml.safe_load(text))
-    used = re.findall(r"uses: (.+)", text)
+    used = re.findall(r"uses: ([^.].+)", text)  # one that begins with . is the project's own
     assert workflow["permissions"] == {}
     assert used
     assert [line for line in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
