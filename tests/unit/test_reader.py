@@ -274,3 +274,28 @@ def test_it_runs_alone_and_prints_json(root: Path) -> None:
         "special": tree.special,
         "texts": {path: content.decode("latin-1") for path, content in tree.texts.items()},
     }
+
+
+@pytest.mark.parametrize("every_time", [False, True])
+def test_a_folder_s_ctime_that_moves_as_it_is_listed_is_no_change_unless_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_time: bool
+) -> None:
+    write(tmp_path / "lib/x", b"x")
+    listed: list[str] = []
+    scandir = os.scandir
+
+    def touch(folder: str) -> list[os.DirEntry[str]]:
+        before = os.stat(folder)
+        if folder.endswith("lib") and (every_time or folder not in listed):
+            while os.stat(folder).st_ctime_ns == before.st_ctime_ns:  # the kernel's clock has ticks
+                os.chmod(folder, before.st_mode)
+        listed.append(folder)
+        return list(scandir(folder))
+
+    monkeypatch.setattr(os, "scandir", touch)
+    if every_time:
+        with pytest.raises(ChangedDuringRead, match=r"lib changed while it was read"):
+            read_tree(str(tmp_path))
+    else:
+        assert read_tree(str(tmp_path)).files.keys() == {"lib/x"}
+    assert listed == [str(tmp_path), str(tmp_path / "lib")] * 2

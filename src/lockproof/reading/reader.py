@@ -45,6 +45,10 @@ class ChangedDuringRead(Exception):
         return "{} changed while it was read".format(*self.args)
 
 
+class TouchedDuringRead(ChangedDuringRead):
+    """Nothing but the ctime of a folder moved."""
+
+
 def wants_text(path: str) -> bool:
     """Whether the bytes of the file at this path below the root are needed, not only their digest."""
     folder, _, name = path.rpartition("/")
@@ -191,8 +195,24 @@ def read_tree(
     `previous` is an earlier reading of the same root: the bytes of its texts are taken over where the signature holds.
     With `wanted`, only paths for which it holds are looked at; a folder for which it doesn't is not entered. `reading`
     is done instead of `read_all`.
-    Raises OSError where something can't be read, ChangedDuringRead where a file changed meanwhile.
+    Raises OSError where something can't be read, ChangedDuringRead where a file changed meanwhile. Where only the ctime
+    of folders moved, all is read again, once: Linux's overlayfs takes a mark of its own off a folder when that is first
+    listed (fs/overlayfs/readdir.c, "impure").
     """
+    try:
+        return _read_tree(root, known, follow, previous, wanted, reading)
+    except TouchedDuringRead:
+        return _read_tree(root, known, follow, previous, wanted, reading)
+
+
+def _read_tree(
+    root: str,
+    known: Optional[Known],
+    follow: Optional[str],
+    previous: Optional[Tree],
+    wanted: Optional[Callable[[str], object]],
+    reading: Optional[Callable[[List[Unread]], List[Row]]],
+) -> Tree:
     tree, started = Tree(root), now()
     known = {} if known is None else known
     if previous is not None and previous.real_root == tree.real_root and previous.still_holds(known):
@@ -250,7 +270,8 @@ def _check_folders(tree: Tree) -> None:
         if folder == tree.real_root or folder.startswith(tree.real_root + os.sep):
             now = os.lstat(folder)
             if (now.st_dev, now.st_ino, now.st_mtime_ns, now.st_ctime_ns) != then:
-                raise ChangedDuringRead(folder)
+                same = (now.st_dev, now.st_ino, now.st_mtime_ns) == then[:3]
+                raise TouchedDuringRead(folder) if same else ChangedDuringRead(folder)
 
 
 def _enter(tree: Tree, known: Known, rows: List[Row], started: int) -> None:
