@@ -13,7 +13,7 @@ from lockproof.proof.compare import (
     file_differences,
     prove,
 )
-from lockproof.proof.fingerprint import EDITABLE, LAYERS, FileFact, Finding, Fingerprint, describe
+from lockproof.proof.fingerprint import EDITABLE, LAYERS, FileFact, Finding, Fingerprint, describe, interpreter_digest
 from lockproof.proof.relations import compare
 from support.outcomes import MATCH, fingerprint
 
@@ -35,6 +35,31 @@ def test_equal_sides_match() -> None:
 def test_an_artifact_is_attributed_only_to_exactly_its_files() -> None:
     observed = attributed(fingerprint(), fingerprint(files=OTHER, artifact=None))
     assert (observed.distributions[0].artifact, "artifacts" in observed.layers) == (None, False)
+
+
+PARTS = {part: f"sha256:{part}" for part in ("executable", "libpython", "lib-dynload", "stdlib")}
+
+
+@pytest.mark.parametrize(
+    ("read", "verdict"),
+    [
+        (PARTS, "match"),
+        ({**PARTS, "stdlib": "sha256:other"}, "mismatch"),
+        ({**PARTS, "build": "another"}, "mismatch"),
+        ({"executable": "sha256:executable"}, "mismatch"),
+    ],
+)
+def test_an_interpreter_that_was_only_read_is_the_one_that_has_its_files(read: dict[str, str], verdict: str) -> None:
+    facts = {**PARTS, "version": "3.12.1", "build": "this"}
+    sides = [
+        replace(side, interpreter=known, layers={**side.layers, "interpreter": interpreter_digest(known)})
+        for side, known in ((fingerprint(), facts), (SAME, {"implementation": "cpython", **read}))
+    ]
+
+    proof = prove(*sides)
+
+    assert proof.verdict == verdict
+    assert (proof.layer == "interpreter") == (verdict == "mismatch")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from lockproof.proof.fingerprint import (
     describe,
 )
 from lockproof.proof.pythonfacts import interpreter_findings, platform_differences, platform_findings
+from lockproof.pythons.carried import PARTS, has_files_of
 from lockproof.reading.leftout import held_to
 
 if TYPE_CHECKING:
@@ -79,8 +80,10 @@ def attributed(predicted: Fingerprint, observed: Fingerprint) -> Fingerprint:
     """`observed` with the artifact of every distribution whose files are exactly those predicted from that artifact.
 
     An installed environment does not record which wheel it came from (PEP 710 is a draft); its bytes do. So the tree
-    that the project's wheel was built from is known, too, where all wheels are.
+    that the project's wheel was built from is known, too, where all wheels are. Likewise an interpreter that could only
+    be read, with exactly the predicted one's files, is that one.
     """
+    observed = _with_known_interpreter(predicted, observed)
     known = {(dist.name, dist.version, dist.files): dist.artifact for dist in predicted.distributions}
     distributions = tuple(
         replace(dist, artifact=known.get((dist.name, dist.version, dist.files))) for dist in observed.distributions
@@ -90,6 +93,16 @@ def attributed(predicted: Fingerprint, observed: Fingerprint) -> Fingerprint:
     if "project" in predicted.layers and digest == predicted.layers.get("artifacts") and not is_editable(predicted):
         layers.setdefault("project", predicted.layers["project"])
     return replace(observed, distributions=distributions, layers=layers)
+
+
+def _with_known_interpreter(predicted: Fingerprint, observed: Fingerprint) -> Fingerprint:
+    known, facts = observed.interpreter, predicted.interpreter
+    if "build" in known or "interpreter" not in predicted.layers or not facts.keys() >= set(PARTS) <= known.keys():
+        return observed
+    if not has_files_of(known, facts):
+        return observed
+    layers = {**observed.layers, "interpreter": predicted.layers["interpreter"]}
+    return replace(observed, interpreter=facts, layers=layers, interpreter_files=predicted.interpreter_files)
 
 
 def is_editable(fingerprint: Fingerprint) -> bool:

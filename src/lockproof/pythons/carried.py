@@ -53,14 +53,18 @@ class Carried:
         return {"implementation": "cpython", **version, **self.files}
 
     def is_build(self, files: Mapping[str, str]) -> bool:
-        """Whether these are the digests of this build.
+        """Whether these are the digests of this build."""
+        return has_files_of(self.files, files)
 
-        An executable that has no shared libpython needs none, whatever lies beside it.
-        """
-        return all(
-            files.get(part) == self.files[part] or (part == "libpython" and files.get(part) == "static")
-            for part in PARTS
-        )
+
+def has_files_of(carried: Mapping[str, str], known: Mapping[str, str]) -> bool:
+    """Whether the PARTS of a build that was only read are those of one that is known.
+
+    An executable that has no shared libpython needs none, whatever lies beside it.
+    """
+    return all(
+        known.get(part) == carried[part] or (part == "libpython" and known.get(part) == "static") for part in PARTS
+    )
 
 
 class Holder:
