@@ -22,7 +22,10 @@ exit codes: 0 all proven and passed, 1 a command failed, 2 usage, matrix or lock
 4 something is not available or stayed unproven, 5 an artifact failed its hash, 130 interrupted.
 Every option also has a variable: LOCKPROOF_JOBS for --jobs, LOCKPROOF_FAIL_FAST=1 for --fail-fast, and so on.
 """
-_TARGET = "a folder, tar:FILE[:/path], tar:-, ssh:[user@]host:/path, or a saved fingerprint"
+_TARGET = (
+    "a folder, tar:FILE[:/path], tar:-, ssh:[user@]host:/path, docker-image:IMAGE[:/path], docker:CONTAINER[:/path] "
+    "(or podman), or a saved fingerprint"
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

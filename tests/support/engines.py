@@ -14,13 +14,13 @@ import os
 import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 BASE = "lockproof-test-base"
 ARM64 = "lockproof-test-arm64"
@@ -71,6 +71,14 @@ def docker_daemon(folder: Path) -> Iterator[dict[str, str]]:
     finally:
         daemon.terminate()
         daemon.wait(30)
+        _unmount_below(folder)
+
+
+def _unmount_below(folder: Path) -> None:
+    """Unmount what a daemon leaves mounted, as the network namespace of containers on the machine's own network."""
+    points = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for point in reversed([point for point in points if point.startswith(f"{folder}/")]):
+        subprocess.run(["umount", "--lazy", point], check=True)
 
 
 def _wait_for_answer(daemon: subprocess.Popen[bytes], log: Path) -> None:

@@ -75,7 +75,7 @@ class Engine:
         config = found.get("Config") or {}
         return Image(
             id=_with_algorithm(str(found["Id"])),
-            digests=tuple(sorted(str(digest).rpartition("@")[2] for digest in found.get("RepoDigests") or ())),
+            digests=tuple(sorted({str(digest).rpartition("@")[2] for digest in found.get("RepoDigests") or ()})),
             platform=f"{found['Os']}/{found['Architecture']}",
             variables=_variables(config),
             command=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
