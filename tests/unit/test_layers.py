@@ -33,7 +33,7 @@ PURE = [
     "attestation.holding", "proof.fanin", "ci.__init__", "ci.jobs", "ci.github", "ci.gitlab",
 ]  # fmt: skip
 EDGES = [
-    "reading.reader", "reading.tarreader", "reading.reported", "reading.lastlook",
+    "reading.reader", "reading.tarheaders", "reading.tarreader", "reading.reported", "reading.lastlook",
     "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
     "pythons.buildfiles", "pythons.interpreters", "pythons.stdlibbytecode",
     "cells.documents", "indexes.uvconfig", "indexes.credentials",
@@ -123,6 +123,7 @@ def test_a_pure_module_uses_paths_for_types_only(module: str) -> None:
 def test_the_reader_stands_alone_and_is_python_3_6() -> None:
     assert imported_by("reading.reader") & set(ORDER) == set()
     assert imported_by("reading.reader") <= {"concurrent", "hashlib", "json", "os", "stat", "sys", "time", "typing"}
-    assert imported_by("reading.tarreader") & set(ORDER) == {"reading.reader"}
-    for name in ("reader", "tarreader"):
+    assert imported_by("reading.tarreader") & set(ORDER) == {"reading.reader", "reading.tarheaders"}
+    assert imported_by("reading.tarheaders") == {"typing"}
+    for name in ("reader", "tarheaders", "tarreader"):
         ast.parse((ROOT / f"reading/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 6))

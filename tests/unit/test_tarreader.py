@@ -12,7 +12,8 @@ import pytest
 
 from lockproof.digests import sha256_hex
 from lockproof.reading.reader import read_tree
-from lockproof.reading.tarreader import Archive, BrokenArchive
+from lockproof.reading.tarheaders import BrokenArchive
+from lockproof.reading.tarreader import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +135,7 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "a file that is named as a folder": (lambda: archive_of(file("a/b.py/")), "has 'a/b.py/', which is named as a"),
     "the same with a long name": (
         lambda: archive_of(file(f"{'a' * 300}/b.py/")),
-        f"has {'a' * 300 + '/b.py'!r}, which is named as a",
+        f"has {'a' * 300 + '/b.py/'!r}, which is named as a",
     ),
     "a link that is named as a folder": (
         lambda: archive_of((member("a/", tarfile.SYMTYPE, "b"), b"")),
@@ -177,7 +178,7 @@ def test_devices_and_what_nobody_knows_are_special() -> None:
 
 def test_two_streams_make_one_archive() -> None:
     archive = Archive()
-    archive.take(io.BytesIO(archive_of(file("./x.py", b"1"))), below="opt/venv")
+    archive.take(io.BytesIO(archive_of(file("./x.py", b"1"))), "opt/venv")
     archive.take(io.BytesIO(archive_of(file("usr/bin/python3.11", b"2"))))
     assert set(archive.files) == {"opt/venv/x.py", "usr/bin/python3.11"}
 

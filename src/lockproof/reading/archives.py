@@ -24,7 +24,8 @@ from lockproof.reading.observation import observe
 from lockproof.reading.prefixes import inspect_as_prefix, nobody
 from lockproof.reading.readtree import bytecode_of, layout_of, text_of
 from lockproof.reading.surroundings import carried_home_finding
-from lockproof.reading.tarreader import ARCHIVE, Archive, BrokenArchive, member_path
+from lockproof.reading.tarheaders import BrokenArchive
+from lockproof.reading.tarreader import ARCHIVE, Archive, member_path
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def new_archive() -> Iterator[Archive]:
         yield Archive(spool)
 
 
-def take(archive: Archive, stream: IO[bytes], where: str, below: str = "") -> None:
-    """Add a tar stream; UnavailableError, naming `where` it came from, unless all of it can be read."""
+def take(archive: Archive, stream: IO[bytes], where: str, *folders: str) -> None:
+    """Add a tar stream as `Archive.take` does; UnavailableError, naming `where` it came from, unless all is read."""
     try:
-        archive.take(stream, below)
+        archive.take(stream, *folders)
     except (BrokenArchive, OSError) as error:
         raise UnavailableError(
             "the archive can't be read whole", where=where, why=f"it {error}" if isinstance(error, BrokenArchive)

@@ -20,7 +20,8 @@ from lockproof.reading.rootfs import (
     platform_of,
     variables_of_python,
 )
-from lockproof.reading.tarreader import BrokenArchive, member_path
+from lockproof.reading.tarheaders import BrokenArchive
+from lockproof.reading.tarreader import member_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

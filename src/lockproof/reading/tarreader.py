@@ -1,8 +1,8 @@
 """Reads a tar stream as `reader` reads a folder: byte for byte, into facts, and nothing is unpacked to disk.
 
-Standard library only, Python 3.6 syntax, importing nothing of ours but `reader`, behind which it can be sent as one
-file. What a tar leaves open is an error and never a reading: an end without an end mark, a member that leaves the
-archive, two members of one name that differ, a hard link to nothing.
+Standard library only, Python 3.6 syntax, importing nothing of ours but `reader` and `tarheaders`, behind which it can
+be sent as one file. What a tar leaves open is an error and never a reading: an end without an end mark, a member that
+leaves the archive, two members of one name that differ, a hard link to nothing.
 """
 
 import bz2
@@ -13,10 +13,22 @@ import lzma
 import os
 import posixpath
 import stat
-import tarfile
 from typing import IO, Dict, List, Optional, Tuple
 
-from lockproof.reading.reader import CHUNK, TEXT_LIMIT, Fact, Tree, wants_text
+from lockproof.reading.reader import TEXT_LIMIT, Fact, Tree, wants_text
+from lockproof.reading.tarheaders import (
+    BLOCK,
+    FILE,
+    FOLDER,
+    HARD_LINK,
+    LINK,
+    BrokenArchive,
+    Member,
+    Stream,
+    block_behind,
+    content_of,
+    members,
+)
 
 ARCHIVE = "(archive)"  # where a tree lies that came without its place
 ALL_TEXTS_LIMIT = 512 << 20
@@ -24,48 +36,23 @@ PROGRAM_LIMIT = 1 << 20  # a script or wrapper; what is larger is only hashed
 LINKS_IN_A_ROW = 40
 
 
-class BrokenArchive(Exception):
-    """A stream that is no whole and unambiguous tar archive; the text says why."""
-
-
-class Member(tarfile.TarInfo):
-    """A member whose damaged header is an error: tarfile itself takes most of them for the end of the archive."""
-
-    @classmethod
-    def fromtarfile(cls, tarfile: tarfile.TarFile) -> "Member":
-        """The next member, or the end where there is an end mark (a block of zeros, POSIX pax)."""
-        try:
-            return super().fromtarfile(tarfile)
-        except Exception as error:
-            if type(error).__name__ == "EOFHeaderError":
-                raise
-            raise BrokenArchive(_no_header(error, tarfile.fileobj)) from error
-
-
-def _no_header(error: Exception, stream: object) -> str:
-    if isinstance(error, BrokenArchive):
-        return str(error)
-    if isinstance(stream, Forward) and stream.at <= tarfile.BLOCKSIZE:
-        return "is empty" if stream.at == 0 else "is no tar archive"
-    return f"is cut off or damaged: {error}"
-
-
-class Forward(io.RawIOBase):
-    """A stream that is read once from its beginning to its end, as tarfile wants to see it."""
+class Forward(Stream):
+    """A stream that is read once from its beginning to its end."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         """Compressed by gzip, bzip2 or xz, or as it is: the first bytes say which."""
-        buffered = io.BufferedReader(stream, 1 << 18)  # type: ignore[type-var]
-        self.buffered, head, self.at = buffered, buffered.peek(10)[:10], 0
-        self.source: IO[bytes] = buffered
+        buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream, 1 << 18)  # type: ignore[type-var]
+        self.is_ours, self.buffered, head = buffered is not stream, buffered, buffered.peek(10)[:10]
+        source: IO[bytes] = buffered
         if head.startswith(b"\x1f\x8b\x08"):
-            self.source = gzip.GzipFile(fileobj=buffered)  # type: ignore[assignment]
+            source = gzip.GzipFile(fileobj=buffered)  # type: ignore[assignment]
         elif head.startswith(b"BZh") and head[4:] == b"1AY&SY":
-            self.source = bz2.BZ2File(buffered)
+            source = bz2.BZ2File(buffered)
         elif head.startswith(b"\xfd7zXZ\0"):
-            self.source = lzma.LZMAFile(buffered)  # noqa: SIM115 - it needs no end
+            source = lzma.LZMAFile(buffered)  # noqa: SIM115 - it needs no end
+        super().__init__(source)
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         """So many bytes, fewer only at the end."""
         try:
             content = self.source.read(size)
@@ -74,21 +61,13 @@ class Forward(io.RawIOBase):
         self.at += len(content)
         return content
 
-    def tell(self) -> int:
-        """How many bytes were read."""
-        return self.at
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Read on to `offset`; there is no way back."""
-        if offset < self.at or whence:
-            raise BrokenArchive("has a member that can't be read from its beginning to its end")
-        while self.at < offset and self.read(min(offset - self.at, CHUNK)):
-            pass
-        return self.at
-
 
 def member_path(name: str) -> str:
     """A member's path below the archive's root, without `./` and a leading `/`; BrokenArchive where it leaves it."""
+    if name.startswith("./"):
+        name = name[2:]
+    if name and "//" not in name and "/." not in name and "\0" not in name and name[0] not in "./" and name[-1] != "/":
+        return name  # as nearly all are
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in name:
         raise BrokenArchive(f"has a member that leaves it: {name!r}")
@@ -115,45 +94,51 @@ class Archive:
         self._at = 0
         self._below = ""
 
-    def take(self, stream: IO[bytes], below: str = "") -> None:
-        """Read one tar stream to its end and add what it holds, all of it in the folder `below`; BrokenArchive."""
+    def take(self, stream: IO[bytes], *folders: str) -> None:
+        """Read a tar stream to its end and add what it holds, all of it in the folder that is named; BrokenArchive.
+
+        Where several are named, archives may follow each other: what is in each lies in the folder of the same number.
+        """
         forward = Forward(stream)
-        self._below = below + "/" if below else ""
         try:
-            tar = tarfile.TarFile(fileobj=forward, mode="r", tarinfo=Member, encoding="utf-8", errors="surrogateescape")
-            while True:
-                member = tar.next()
-                if member is None:
+            header = forward.read(BLOCK)
+            for below in folders or ("",):
+                self._below = below + "/" if below else ""
+                for member in members(forward, header):
+                    self._enter(forward, member)
+                header = block_behind(forward)
+                if not header:
                     break
-                tar.members = []  # type: ignore[attr-defined]  # else it keeps them all
-                self._enter(tar, forward, member)
-            while forward.read(CHUNK):
-                pass  # whoever writes the padding must not meet a closed pipe
-        except (tarfile.TarError, ValueError, OverflowError) as error:
+            else:
+                raise BrokenArchive("goes on behind its end")
+        except (ValueError, OverflowError) as error:
             raise BrokenArchive(f"is cut off or damaged: {error}") from error
         finally:
-            forward.buffered.detach()  # whose stream it is, is to close it
+            if forward.is_ours:
+                forward.buffered.detach()  # whose stream it is, is to close it
         _refuse_ambiguity(self)
 
-    def _enter(self, tar: tarfile.TarFile, forward: Forward, member: tarfile.TarInfo) -> None:
+    def _enter(self, forward: Forward, member: Member) -> None:
         path = (self._below + member_path(member.name)).rstrip("/")
-        if member.isdir():
+        if member.kind == FOLDER:
             if path not in self.folders or member.mode & stat.S_IWOTH:  # the worse one of two
                 self.folders[path] = member.mode & 0o7777
             return
-        if not path or member.name.endswith("/") or member.pax_headers.get("path", "").endswith("/"):
+        if not path or member.name.endswith("/"):
             raise BrokenArchive(f"has {member.name!r}, which is named as a folder and is none")
         before = self._seen(path)
-        if member.issym():
-            self.links[path] = member.linkname
-        elif member.islnk():
-            self._link_hard(path, self._below + member_path(member.linkname))
-        elif member.isreg():
-            self._read(tar, forward, member, path)
+        if member.kind == LINK:
+            self.links[path] = member.target
+        elif member.kind == HARD_LINK:
+            self._link_hard(path, self._below + member_path(member.target))
+        elif member.kind == FILE:
+            self._read(forward, member, path)
         else:
             self.special.append(path)
+        if before is None:
+            return
         now = self._seen(path)
-        if before is not None and (before != now or now is None):
+        if before != now:
             raise BrokenArchive(f"has {path!r} twice, and not the same")
 
     def _seen(self, path: str) -> Optional[Tuple[str, ...]]:
@@ -175,22 +160,16 @@ class Archive:
         elif _may_be_text(path, self.files[path][1]) and not _may_be_text(target, self.files[path][1]):
             raise BrokenArchive(f"has {path!r} only as a hard link to {target!r}")
 
-    def _read(self, tar: tarfile.TarFile, forward: Forward, member: tarfile.TarInfo, path: str) -> None:
-        stream = tar.extractfile(member) if member.issparse() else forward
-        assert stream is not None
+    def _read(self, forward: Forward, member: Member, path: str) -> None:
         keep, spools = _may_be_text(path, member.size), self.spool is not None and _is_code(path)
-        digest, kept, left = hashlib.sha256(), [], member.size
-        while left:
-            content = stream.read(min(left, CHUNK))
-            if not content:
-                raise BrokenArchive(f"is cut off inside {path!r}")
-            left -= len(content)
+        digest, kept = hashlib.sha256(), []
+        for content in content_of(forward, member):
             digest.update(content)
             if keep:
                 kept.append(content)
             if spools and self.spool is not None:
                 self.spool.write(content)
-        mode, seconds = stat.S_IFREG | (member.mode & 0o7777), int(member.mtime)
+        mode, seconds = stat.S_IFREG | (member.mode & 0o7777), member.mtime
         status = os.stat_result((mode, 0, 0, 1, 0, 0, member.size, seconds, seconds, seconds))
         self.files[path] = (digest.hexdigest(), member.size, mode, status)
         if keep and _is_text(path, kept):
