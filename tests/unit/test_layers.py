@@ -44,7 +44,7 @@ EDGES = [
     "running.process", "reading.sharedwork", "reading.vouched", "reading.recompile", "reading.folders",
     "reading.bytecode", "reading.layered",
     "environments.pycache", "reading.surroundings", "reading.inspection", "reading.prefixes",
-    "reading.archives", "reading.rootfs", "reading.remote", "wheels.compiled", "wheels.linking",
+    "reading.archives", "reading.rootfs", "reading.sshciphers", "reading.remote", "wheels.compiled", "wheels.linking",
     "environments.environment", "environments.namespace", "environments.overlay",
     "build.buildhook", "build.builds", "build.sdists", "environments.workspace",
     "running.preparation", "running.previews", "proof.dependencies", "build.keptfile", "build.building",

@@ -12,7 +12,7 @@ import re
 import shlex
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +26,12 @@ from lockproof.reading.observation import observe
 from lockproof.reading.prefixes import nobody
 from lockproof.reading.readtree import bytecode_of, layout_of, text_of
 from lockproof.reading.reported import tree_from_json
+from lockproof.reading.sshciphers import quick_ciphers
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import IO
 
     from lockproof.reading.archives import Recognise
     from lockproof.reading.tarreader import Archive
@@ -44,13 +46,11 @@ _BEGIN, _END = "lockproof-begin", "lockproof-end"
 _MISSING, _NO_PYTHON = 9, 8  # exit codes of the scripts below
 _HOPS = 4  # prefixes that links may lead through to a Python
 _SHOWN = 400  # characters of what ssh says
+_LONGEST_HEAD = 1 << 16
+_CHUNK = 1 << 20
 
-_LOOK = f"""cd -- "$1" || exit {_MISSING}
-echo {_BEGIN}; pwd -P; echo {_END}; command -v tar"""
-_SEND = f"""cd -- "$1" || exit {_MISSING}
-LC_ALL=C; export LC_ALL; exec tar -cf - ."""
 # The parts of a Python that its digests are made of, and what would send it elsewhere: see `pythons.carried`.
-_SEND_PYTHON = f"""cd / || exit {_MISSING}
+_FIND_PYTHON = """cd / || exit
 prefix=$1 series=$2 zip=$3; set --
 for file in "$prefix"/bin/python3* "$prefix/lib/python$series" "$prefix"/lib/libpython"$series"* \\
     "$prefix/lib/python$zip.zip" "$prefix/include/python$series/patchlevel.h" "$prefix"/lib/glibc-hwcaps/*/libpython* \\
@@ -58,11 +58,25 @@ for file in "$prefix"/bin/python3* "$prefix/lib/python$series" "$prefix"/lib/lib
     "$prefix/bin/lib" "$prefix/bin/lib64"; do
   if [ -e "$file" ] || [ -h "$file" ]; then set -- "$@" "$file"; fi
 done
-[ $# -gt 0 ] || exit {_MISSING}
-LC_ALL=C; export LC_ALL
 own=$prefix/lib/python$series
+"""
+_PACK_PYTHON = """LC_ALL=C; export LC_ALL
 exec tar -cf - --exclude="$own/site-packages" --exclude="$own/dist-packages" --exclude=__pycache__ --exclude='*.a' "$@"
 """
+_SEND_PYTHON = f"""{_FIND_PYTHON}[ $# -gt 0 ] || exit {_MISSING}
+{_PACK_PYTHON}"""
+# One connection for all of it: where the folder is, its archive, and behind that one of the Python that it leads to.
+_SEND = f"""cd -- "$1" || exit {_MISSING}
+folder=$(pwd -P) tar=$(command -v tar)
+echo {_BEGIN}; pwd -P; echo {_END}; echo "$tar"
+[ "$tar" ] || exit 0
+(LC_ALL=C; export LC_ALL; exec tar -cf - .) || exit
+python=$(readlink -f bin/python 2>/dev/null) || exit 0
+case $python in "$folder"/*) exit 0;; /*/bin/python3.*) ;; *) exit 0;; esac
+prefix=${{python%/bin/*}} series=${{python##*/python}}
+set -- "${{prefix#/}}" "$series" "$(echo "$series" | tr -d .)"
+{_FIND_PYTHON}[ $# -gt 0 ] || exit 0
+{_PACK_PYTHON}"""
 _READ = f"""for python in python3 /usr/bin/python3 /usr/local/bin/python3 python; do
   if "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null; then
     exec "$python" -I -S - "$1"
@@ -73,11 +87,15 @@ exit {_NO_PYTHON}"""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remote:
-    """A folder on a host: `path` is absolute there; `command` is the ssh program and its first arguments."""
+    """A folder on a host: `path` is absolute there; `command` is the ssh program and its first arguments.
+
+    `settings` are further ones, as ssh_config has them.
+    """
 
     host: str
     path: str
     command: tuple[str, ...] = ("ssh",)
+    settings: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -114,12 +132,11 @@ def inspect_remote(
     Its interpreter is read there, too, and is the one of this machine that has the same bytes, as `recognise` says.
     Raises UnavailableError where the host can't be reached, or the folder can't be read whole.
     """
-    real, has_tar = _look(remote)
-    if not has_tar:
-        return _inspect_by_itself(remote)
-    folder = real.strip("/")
+    remote = replace(remote, settings=quick_ciphers(remote.command, remote.host))
     with new_archive() as archive:
-        _bring(remote, archive, _SEND, (remote.path,), below=folder)
+        folder = _bring_folder(remote, archive)
+        if folder is None:
+            return _inspect_by_itself(remote)
         _bring_python(remote, archive, folder)
         return inspect_archive(
             archive,
@@ -149,50 +166,91 @@ def _bring_python(remote: Remote, archive: Archive, folder: str) -> None:
             return
         brought.add(prefix)
         arguments = (prefix or ".", series, series.replace(".", ""))
-        _bring(remote, archive, _SEND_PYTHON, arguments, may_be_missing=True)
+        _bring_prefix(remote, archive, arguments)
 
 
-def _look(remote: Remote) -> tuple[str, bool]:
-    """The folder's path without links, and whether the host has `tar`."""
-    with _running(remote, _LOOK, (remote.path,)) as process:
-        said = (process.stdout.read() if process.stdout else b"").decode("utf-8", "surrogateescape")
-    _, begin, rest = said.partition(f"{_BEGIN}\n")
-    real, end, tools = rest.partition(f"\n{_END}\n")
-    if not begin or not end or not real.startswith("/"):
-        _expect_success(remote, process, (0,))
+def _bring_folder(remote: Remote, archive: Archive) -> str | None:
+    """The folder's path without links and a leading `/`, once the archive has what is in it; None without `tar`.
+
+    The archive has its Python, too, where the host found it.
+    """
+    with _running(remote, _SEND, (remote.path,)) as process:
+        real, has_tar = _head(remote, process)
+        if has_tar:
+            _take(remote, archive, process, real.strip("/"), "")
+    _expect_success(remote, process)
+    _note_sockets(archive, process, real.strip("/"))
+    return real.strip("/") if has_tar else None
+
+
+def _head(remote: Remote, process: _Process) -> tuple[str, bool]:
+    """What comes before the archive: the folder's path, and whether the host has `tar`."""
+    stream, said = process.stdout, b""
+    assert stream is not None
+    ending, path = f"\n{_END}\n".encode(), b""
+    while (line := stream.readline(_LONGEST_HEAD)) and len(said) < _LONGEST_HEAD:
+        said += line
+        path = said.partition(f"{_BEGIN}\n".encode())[2]
+        if path.endswith(ending):
+            break
+    real = path.removesuffix(ending).decode("utf-8", "surrogateescape")
+    if not path.endswith(ending) or not real.startswith("/"):
+        said += stream.read(_LONGEST_HEAD)
+        _expect_success(remote, process)
         raise UnavailableError(
-            "the host's shell can't be understood", where=remote.where, why=f"it said {said[:_SHOWN]!r}",
+            "the host's shell can't be understood", where=remote.where,
+            why=f"it said {said.decode('utf-8', 'surrogateescape')[:_SHOWN]!r}",
             remedy=f"see what `ssh {remote.host} pwd` prints",
         )  # fmt: skip
-    return real, bool(tools.strip())
+    return real, bool(stream.readline(_LONGEST_HEAD).strip())
 
 
-def _bring(
-    remote: Remote, archive: Archive, script: str, arguments: tuple[str, ...], *, below: str = "",
-    may_be_missing: bool = False,
-) -> None:  # fmt: skip
-    """Add to the archive what a script on the host sends."""
-    with _running(remote, script, arguments) as process:
-        stream = process.stdout
-        assert stream is not None
+def _take(remote: Remote, archive: Archive, process: _Process, *folders: str) -> None:
+    """Add to the archive what a script on the host sends; where it breaks off, what the host says of that is told."""
+    stream = process.stdout
+    assert stream is not None
+    try:
+        take(archive, stream, remote.where, *folders)
+    except UnavailableError:
+        while stream.read(_CHUNK):
+            pass
+        _expect_success(remote, process)
+        raise
+
+
+def _bring_prefix(remote: Remote, archive: Archive, arguments: tuple[str, ...]) -> None:
+    """Add to the archive the Python in a prefix, where there is one."""
+    with _running(remote, _SEND_PYTHON, arguments) as process:
         try:
-            take(archive, stream, remote.where, below)
+            _take(remote, archive, process)
         except UnavailableError:
-            stream.read()
-            code = process.wait()
-            if may_be_missing and code == _MISSING:
+            if process.wait() == _MISSING:
                 return
-            _expect_success(remote, process, (0,))
             raise
-    _expect_success(remote, process, (0,))
+    _expect_success(remote, process)
+    _note_sockets(archive, process, "")
+
+
+def _note_sockets(archive: Archive, process: _Process, folder: str) -> None:
+    """Enter what no archive can hold, of which `tar` speaks: names that begin with a dot are the folder's."""
     for name in re.findall(r"tar: (.*): socket ignored", process.said):
+        below = folder if name.startswith("./") else ""
         archive.special.append(posixpath.normpath(posixpath.join(below, name)))
 
 
 class _Process(subprocess.Popen[bytes]):
-    """A command on the host; `said` is what it has written to standard error, once it has ended."""
+    """A command on the host; `said` is what it has written to standard error, the file `errors`, once it has ended."""
 
+    errors: IO[bytes] | None = None
     said = ""
+
+    def end(self) -> int:
+        """Wait for its end; its exit code."""
+        code = self.wait()
+        if self.errors and not self.errors.closed:
+            self.errors.seek(0)
+            self.said = self.errors.read().decode("utf-8", "replace")
+        return code
 
 
 @contextmanager
@@ -202,7 +260,7 @@ def _running(remote: Remote, script: str, arguments: tuple[str, ...], source: by
     argv = [
         *remote.command,
         "-T",
-        *(word for setting in _SETTINGS for word in ("-o", setting)),
+        *(word for setting in (*_SETTINGS, *remote.settings) for word in ("-o", setting)),
         "--",
         remote.host,
         " ".join(words),
@@ -211,28 +269,37 @@ def _running(remote: Remote, script: str, arguments: tuple[str, ...], source: by
         given.write(source)
         given.seek(0)
         try:
-            process = _Process(argv, stdin=given, stdout=subprocess.PIPE, stderr=errors)
+            process = _Process(argv, stdin=given, stdout=subprocess.PIPE, stderr=errors, bufsize=1 << 18)
         except (OSError, ValueError) as error:
             raise UnavailableError(
                 f"{remote.command[0]} can't be run", where=remote.where, why=str(error),
                 remedy="install an OpenSSH client, or name one in LOCKPROOF_SSH",
             ) from error  # fmt: skip
+        process.errors = errors
+        _widen(process)
         try:
             yield process
             process.wait()
         finally:
             if process.poll() is None:
                 process.kill()
-            process.wait()
+            process.end()
             if process.stdout:
                 process.stdout.close()
-            errors.seek(0)
-            process.said = errors.read().decode("utf-8", "replace")
 
 
-def _expect_success(remote: Remote, process: _Process, codes: tuple[int, ...]) -> None:
-    code = process.wait()
-    if code in codes:
+def _widen(process: _Process) -> None:
+    """Let the pipe hold more, so that ssh and this process take turns less often (Linux: F_SETPIPE_SZ)."""
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl  # Windows has none
+
+        assert process.stdout is not None
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _CHUNK)
+
+
+def _expect_success(remote: Remote, process: _Process) -> None:
+    code = process.end()
+    if code == 0:
         return
     said = " ".join(process.said.split())[-_SHOWN:] or f"exit code {code}"
     if code == _CONNECTION_FAILED:
@@ -258,7 +325,7 @@ def _inspect_by_itself(remote: Remote) -> Inspection:
             "nothing can read there", where=remote.where, why="the host has neither tar nor Python 3.6 or newer",
             remedy="install tar there",
         )  # fmt: skip
-    _expect_success(remote, process, (0,))
+    _expect_success(remote, process)
     try:
         tree = tree_from_json(json.loads(said))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
