@@ -24,8 +24,9 @@ ALWAYS_PASSED = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TEMP", "TMP", "TZ", "LANG", "LC_*",
     "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "USERPROFILE",
 )  # fmt: skip
+_OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows: a Ctrl-C is for us to hear
 _GRACE = 3.0  # seconds between asking a group to end and ending it
-_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no such signal
+_KILL = 9  # SIGKILL, which Windows doesn't have
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +129,7 @@ class Processes:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    creationflags=_OWN_GROUP,
                 )
             except (OSError, ValueError) as error:
                 raise LockproofError(
@@ -163,8 +165,10 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
+        elif number == _KILL:
+            process.kill()
+        else:  # Windows: what a group can be asked with, and what only a group of its own can be
+            process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", number))
 
 
 def _pump(process: subprocess.Popen[bytes], sink: BinaryIO, listen: Callable[[str], None] | None) -> None:

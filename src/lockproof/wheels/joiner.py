@@ -50,7 +50,8 @@ def copy_file(source: str, target: str) -> None:
     """A plain copy, writable by its owner."""
     with open(source, "rb") as read, open(target, "xb") as write:  # noqa: PTH123 - strings, for speed
         shutil.copyfileobj(read, write, 1 << 20)
-        os.fchmod(write.fileno(), os.fstat(read.fileno()).st_mode | 0o200)
+        if os.name == "posix":  # Windows has no modes worth the name
+            os.fchmod(write.fileno(), os.fstat(read.fileno()).st_mode | 0o200)
 
 
 MAKERS: dict[str, Callable[[str, str], None]] = {"clone": clone_file, "hardlink": os.link, "copy": copy_file}
@@ -92,7 +93,7 @@ def _join_one(tree: str, file: File, make: Callable[[str, str], None]) -> tuple[
             return None
         if known != (before.st_size, before.st_mtime_ns, before.st_ctime_ns):
             digest, _, before = read_file(source, before, False)
-            if digest != sha256 or before.st_mode & 0o7777 != mode:
+            if digest != sha256 or (os.name == "posix" and before.st_mode & 0o7777 != mode):
                 return None
         for target in targets:
             try:

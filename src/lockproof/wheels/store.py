@@ -118,7 +118,7 @@ class StoreEntry:
                 if not stat.S_ISREG(status.st_mode):  # a FIFO must not be opened
                     raise ChangedDuringRead(real)
                 digest, _, status = read_file(real, status, keep=False)
-                right = digest == sha256 and stat.S_IMODE(status.st_mode) == self.mode_of(path)
+                right = digest == sha256 and (os.name != "posix" or stat.S_IMODE(status.st_mode) == self.mode_of(path))
             except (OSError, ChangedDuringRead):
                 right = False
             if not right:

@@ -194,7 +194,7 @@ class WheelArchive:
         return member, text if wanted else None, seen
 
     def _create(self, info: zipfile.ZipInfo, target: str, permissions: int) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             try:
                 return os.open(target, flags, permissions)
@@ -229,7 +229,7 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
 def _seen(descriptor: int, permissions: int) -> Seen:
     """What lstat will say of a finished file, once it has these permission bits whatever the umask."""
     status = os.fstat(descriptor)
-    if stat.S_IMODE(status.st_mode) != permissions:
+    if os.name == "posix" and stat.S_IMODE(status.st_mode) != permissions:
         os.fchmod(descriptor, permissions)
         status = os.fstat(descriptor)
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
