@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from importlib.util import MAGIC_NUMBER
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,8 @@ def test_only_what_runs_unchecked_is_told(tmp_path: Path) -> None:
     put(tmp_path, "__pycache__/abc.cpython-311.pyc", 1)  # of another Python
     put(tmp_path, "__pycache__/bdb.cpython-312.pyc", 1, magic=b"old\n")
     put(tmp_path, "site-packages/__pycache__/x.cpython-312.pyc", 1)  # not the standard library's
+    put(tmp_path, "json/__pycache__/odd.cpython-312.pyc/readme", 1)
+    (tmp_path / "lib/linked").symlink_to(tmp_path / "lib/json")
     (tmp_path / "lib/__pycache__/cmd.cpython-312.pyc").write_bytes(b"")
     assert unchecked_bytecode(probe_of(tmp_path)) == (
         Finding("bytecode-unchecked", "stdlib/__pycache__/os.cpython-312.opt-1.pyc", TEXT),
@@ -63,7 +65,7 @@ def test_what_can_t_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.Monk
     def refuse(path: str, *_more: object, **_named: object) -> None:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setitem(sys.modules["lockproof.pythons.stdlibbytecode"].__dict__, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(UnavailableError) as caught:
         unchecked_bytecode(probe_of(tmp_path))
     where = tmp_path / "lib/__pycache__/os.cpython-312.pyc"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CACHE = "__pycache__"
 _HEADER = 8  # bytes: the magic number, then the flags
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def unchecked_bytecode(probe: Probe) -> tuple[Finding, ...]:
@@ -33,8 +34,7 @@ def unchecked_bytecode(probe: Probe) -> tuple[Finding, ...]:
     findings = []
     try:
         for path in _bytecode_below(root, probe.facts.get("cache tag", "")):
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - there are thousands
-                header = file.read(_HEADER)
+            header = _header(path)
             if header[:4] == magic and int.from_bytes(header[4:], "little") & 3 == 1:
                 relative = os.path.relpath(path, root).replace(os.sep, "/")
                 text = "is bytecode that would run whatever its source says"
@@ -48,15 +48,25 @@ def unchecked_bytecode(probe: Probe) -> tuple[Finding, ...]:
     return tuple(sorted(findings))
 
 
+def _header(path: str) -> bytes:
+    descriptor = os.open(path, _FLAGS)  # there are thousands: no object for each
+    try:
+        return os.read(descriptor, _HEADER)
+    finally:
+        os.close(descriptor)
+
+
 def _bytecode_below(root: str, tag: str) -> Iterator[str]:
-    """The regular files `<module>.<tag>[.opt-N].pyc` of all cache folders below `root`."""
-    for folder, folders, files in os.walk(root, onerror=_raise):
-        if folder == root:
-            folders[:] = [name for name in folders if name not in NOT_THE_STDLIB]
-        if folder.endswith(_CACHE):
-            names = (name for name in files if name.endswith(".pyc") and f".{tag}." in name)
-            yield from (path for name in names if os.path.isfile(path := os.path.join(folder, name)))  # noqa: PTH113, PTH118
-
-
-def _raise(error: OSError) -> None:
-    raise error
+    """The regular files `<module>.<tag>[.opt-N].pyc` of all cache folders below `root`; no linked folder is entered."""
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        is_cache = folder.endswith(_CACHE)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if is_cache and name.endswith(".pyc") and entry.is_file():
+                    if f".{tag}." in name:
+                        yield entry.path
+                elif entry.is_dir(follow_symlinks=False) and (folder != root or name not in NOT_THE_STDLIB):
+                    folders.append(entry.path)
