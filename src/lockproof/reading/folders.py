@@ -21,11 +21,10 @@ def modes_of(tree: Tree) -> dict[str, int]:
     Raises OSError for a folder that has gone meanwhile.
     """
     modes = {}
+    start = tree.real_root.rstrip(os.sep) + os.sep
     for folder in tree.folders:
-        for root in (tree.root, tree.real_root):
-            if folder == root or folder.startswith(root + os.sep):
-                modes[folder[len(root) + 1 :].replace(os.sep, "/")] = stat.S_IMODE(os.lstat(folder).st_mode)
-                break
+        if folder.startswith(start) or folder == tree.real_root:
+            modes[folder[len(start) :].replace(os.sep, "/")] = stat.S_IMODE(os.lstat(folder).st_mode)
     return modes
 
 

@@ -85,7 +85,8 @@ class _Observation:
         self.orphans: list[str] = []  # bytecode without a source
         self.places: dict[str, str] = {}  # of headers: logical to real path
         self.interpreter: Mapping[str, str] = {}
-        names = {path for path in (*tree.links, *tree.files) if self._is_python(path)}
+        scripts = f"{layout.scripts}/"
+        names = {path for path in (*tree.links, *tree.files) if path.startswith(scripts) and self._is_python(path)}
         self.interpreters = {
             f"{base}/{name}".encode("utf-8", "surrogateescape")
             for base in (tree.root, tree.real_root, *aliases)
@@ -160,12 +161,12 @@ class _Observation:
                 if path.endswith(".pyc") and is_bytecode(path):
                     continue
                 folder, _, name = path.rpartition("/")
-                if name in INSTALLER_FILES and folder in dist_infos:
+                if folder in dist_infos and name in INSTALLER_FILES:
                     text = text_of(self.tree, path) if path in self.tree.texts else None
                     found = installer_finding(name, self.layout.logical(path), text)
                     self.findings += [found] if found else []
                     continue
-                if is_patch(path, sha256, self.layout):
+                if folder == self.layout.site and is_patch(path, sha256, self.layout):
                     continue
                 self.facts["site/" + path[len(site) :]] = FileFact("f", sha256, size)
             elif not self._left_out(path, sha256) and not is_bytecode(path):

@@ -12,6 +12,7 @@ from lockproof.wheels.startup import parse_pyvenv, python_of_pyvenv
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_VERSION = re.compile(r"3\.\d+(\.\w+)*")
 _LIBRARY = re.compile(r"lib/python(3\.\d+t?)/")
 # What Python makes of a source, as against a module of that name: `x.cpython-312.pyc`, `x.cpython-312.opt-1.pyc`.
 _TAGGED = re.compile(r"([^/]+?)\.[\w-]+(\.opt-\w+)?\.pyc")
@@ -62,8 +63,11 @@ def layout_of(tree: ReadTree) -> Layout:
     if isinstance(given, Layout):  # a prefix, whose layout is that of its Python
         return given
     version = python_of_pyvenv(parse_pyvenv(text_of(tree, "pyvenv.cfg")))
+    library = f"lib/python{'.'.join(version.split('.')[:2])}/"
+    if _VERSION.fullmatch(version) and any(path.startswith(library) for path in tree.files):
+        return layout_for(version, "linux")  # as nearly always, and this is asked often
     folders = {match[1] for path in (*tree.files, *tree.links, *tree.empty) if (match := _LIBRARY.match(path))}
-    if not re.fullmatch(r"3\.\d+(\.\w+)*", version):
+    if not _VERSION.fullmatch(version):
         version = min(folders, default="").removesuffix("t")
     if not version:
         raise UsageError(
