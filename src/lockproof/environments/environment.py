@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,7 +161,18 @@ def write_scripts_and_record(entry: StoreEntry, python: str, folder: Path) -> No
     ]
     record = folder / layout.site / manifest.dist_info / "RECORD"
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_bytes("".join(lines).encode("utf-8", "surrogateescape") + static_record(manifest))
+    record.write_bytes("".join(lines).encode("utf-8", "surrogateescape") + _site_rows(entry))
+
+
+def _site_rows(entry: StoreEntry) -> bytes:
+    """The rows of RECORD that are the same everywhere: the store's copy, checked, or worked out once more."""
+    path = f"site/{entry.manifest.dist_info}/RECORD"
+    wanted = next((sha256 for name, sha256 in reversed(entry.files) if name == path), "")
+    with suppress(OSError):
+        content = Path(entry.tree, path).read_bytes()
+        if sha256_hex(content) == wanted:
+            return content
+    return static_record(entry.manifest)
 
 
 def _script_source(entry: StoreEntry, path: str, sha256: str) -> bytes:

@@ -7,7 +7,9 @@ made with isn't known, and they are not held against it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from lockproof.proof.fingerprint import Finding
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 REQUIRES = "requires"
 """The code of findings that name something required and not there."""
+_BODY = re.compile(rb"\r?\n\r?\n")  # what follows the first empty line is the description
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +51,7 @@ def read_needs(metadata: bytes, manifest: Manifest) -> Needs:
     """What the METADATA of a wheel says; fields that can't be read count as absent."""
     from packaging.metadata import parse_email  # late: packaging takes 80 ms
 
-    raw, _unparsed = parse_email(metadata)
+    raw, _unparsed = parse_email(_BODY.split(metadata, 1)[0])
     return Needs(
         name=manifest.name,
         version=manifest.version,
@@ -84,6 +87,14 @@ def reached(requirements: Iterable[str], distributions: Iterable[Needs], environ
     return found - {""}
 
 
+@cache
+def _requirement(text: str) -> Requirement:
+    """A requirement, parsed once for all cells; nobody changes it."""
+    from packaging.requirements import Requirement  # late, as above
+
+    return Requirement(text)
+
+
 class _Closure:
     """One set in one environment, its requirements parsed once."""
 
@@ -98,11 +109,11 @@ class _Closure:
 
     def _parsed(self, needs: Needs) -> Iterator[Requirement]:
         from packaging.markers import UndefinedComparison, UndefinedEnvironmentName  # late, as above
-        from packaging.requirements import InvalidRequirement, Requirement
+        from packaging.requirements import InvalidRequirement
 
         for text in needs.requires:
             try:
-                requirement = Requirement(text)
+                requirement = _requirement(text)
                 self._applies(requirement, "")
             except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName):
                 message = f"{needs.name} {needs.version} has a requirement that can't be read: {text}"
