@@ -7,13 +7,14 @@ import os
 import shutil
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lockproof.digests import record_hash, sha256_hex
-from lockproof.environments.environment import Order, make_environments, write_script
+from lockproof.environments.environment import Order, make_environments, make_skeleton, write_script
 from lockproof.errors import UnavailableError
 from lockproof.wheels import linking
 from lockproof.wheels.linking import usable_mode
@@ -170,6 +171,23 @@ def test_a_damaged_store_file_never_gets_into_an_environment(
     seen = observed(tmp_path / "env", Store(tmp_path / "store"))
     assert (seen.files, seen.findings) == (predicted([entry]).files, ())
     assert entry.verify() == []
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_record_never_gets_into_an_environment(name: str, entry: StoreEntry, tmp_path: Path) -> None:
+    path = "demo-1.0.dist-info/RECORD"
+    right = (make([entry], tmp_path / "env") / path).read_bytes()
+    DAMAGES[name](Path(entry.tree, "site", path))
+    assert (make([entry], tmp_path / "env") / path).read_bytes() == right
+
+
+def test_one_that_is_bare_already_is_only_filled(entry: StoreEntry, tmp_path: Path) -> None:
+    make_skeleton(running(), tmp_path / "env", app_data())
+    (tmp_path / "env" / "left").touch()
+    make_environments([replace(order(entry, tmp_path / "env"), bare=True)], app_data())
+    assert (tmp_path / "env" / "left").exists()
+    seen = observed(tmp_path / "env", Store(tmp_path / "store"))
+    assert seen.files.keys() - predicted([entry]).files.keys() == {"data/left"}
 
 
 def test_a_damaged_script_never_gets_into_an_environment(entry: StoreEntry, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from lockproof.cells.matrix import Cell
     from lockproof.locks.artifacts import Artifact
+    from lockproof.pythons.interpreters import Interpreter
 
 CORE = "site/demo/core.py"
 ENTRY = SimpleNamespace(tree="/store/demo/tree", files=[(CORE, "1" * 64)])
@@ -116,6 +117,7 @@ def run(
     interpreters: Mapping[str, object] | None = None,
     broken: Mapping[str, LockproofError] | None = None,
     unbuilt: Mapping[str, LockproofError] | None = None,
+    begin: Callable[[Sequence[tuple[Cell, Interpreter]]], None] | None = None,
     **policy: object,
 ) -> tuple[Result, list[str], Cells]:
     """Run those cells; `broken` are those whose wheels can't be had, `unbuilt` those whose sdists can't be built."""
@@ -134,6 +136,7 @@ def run(
         listener=log,  # type: ignore[arg-type]
         policy=Policy(**{"jobs": 1, **policy}),  # type: ignore[arg-type]
         build=None if unbuilt is None else lambda here: [unbuilt.get(plan.cell.id, plan) for plan, _ in here],
+        begin=begin,
     )
     plans = [Plan(cell=own, artifacts=(), selector="x") for own in given]
     return work.run(plans, interpreters or {}), log.events, cells  # type: ignore[arg-type]
@@ -158,6 +161,22 @@ def test_every_cell_runs_and_is_told_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert events == ["begun 3 1", "a passed", "b passed", "c passed"]
     assert (cells.together, cells.released) == (["a", "b", "c"], 1)
     assert cells.proving == (["a", "b", "c"], 1)
+
+
+def test_cells_that_have_their_interpreter_are_begun_before_anything_is_brought(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[tuple[str, object]] = []
+    away = replace(cell(), id="away", on_host=False)
+    own = here("a", "b")
+    interpreter = object()
+    run(
+        monkeypatch,
+        [*own, away],
+        interpreters={own[0].python: interpreter},
+        begin=lambda cells: begun.extend((cell.id, found) for cell, found in cells),
+    )
+    assert begun == [("a", interpreter), ("b", interpreter)]
 
 
 def test_elsewhere_cells_of_other_platforms_run_without_an_interpreter_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,7 @@ def _runner(options: argparse.Namespace, posargs: Sequence[str], project: Projec
         build=project.builder(fetching, listener.note, processes, check=options.check_builds, save=True),
         packager=project.packager(fetching, listener.note, processes, anew=options.recreate),
         dependencies=project.dependencies,
+        begin=worker.begin,
     )
 
 

@@ -31,13 +31,17 @@ _SKELETONS = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """An environment to be made: of that interpreter, with those wheels, in that folder, joined as `link` says."""
+    """An environment to be made: of that interpreter, with those wheels, in that folder, joined as `link` says.
+
+    `bare`: it was just made there, by `make_skeleton`, and nothing was put into it.
+    """
 
     interpreter: Interpreter
     entries: Sequence[StoreEntry]
     folder: Path
     link: str
     own: frozenset[str] = frozenset()  # wheels that no other environment has, by distribution
+    bare: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +108,8 @@ def make_environments(orders: Sequence[Order], app_data: Path) -> Made:
     modes: list[str] = []
     try:
         for order in orders:
-            make_skeleton(order.interpreter, order.folder, app_data)
+            if not order.bare:
+                make_skeleton(order.interpreter, order.folder, app_data)
             source = order.entries[0].folder / "manifest.json" if order.entries else None
             modes.append(usable_mode(order.link, source, order.folder))
         replaced: list[str] = []
@@ -168,8 +173,9 @@ def _site_rows(entry: StoreEntry) -> bytes:
     """The rows of RECORD that are the same everywhere: the store's copy, checked, or worked out once more."""
     path = f"site/{entry.manifest.dist_info}/RECORD"
     wanted = next((sha256 for name, sha256 in reversed(entry.files) if name == path), "")
+    real = Path(entry.tree, path)
     with suppress(OSError):
-        content = Path(entry.tree, path).read_bytes()
+        content = real.read_bytes() if real.is_file() else b""  # a FIFO must not be opened
         if sha256_hex(content) == wanted:
             return content
     return static_record(entry.manifest)

@@ -270,7 +270,8 @@ def _make_layers(order: Order, image: Path, app_data: Path) -> list[str]:
     """
     folder, target, version = _parts_of(order.folder), order.folder, order.interpreter.version
     remove_overlay_folder(folder)
-    make_skeleton(order.interpreter, target, app_data)
+    if not order.bare:
+        make_skeleton(order.interpreter, target, app_data)
     own = [entry for entry in order.entries if entry.manifest.name in order.own]
     replaced = _join(own, host_layout(version), target)
     for entry in order.entries:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
-
-from filelock import FileLock, Timeout
 
 from lockproof.environments.environment import Made, disk_error, make_environments, make_skeleton
 from lockproof.environments.workspace import Record
 from lockproof.errors import LockproofError
 from lockproof.proof.fingerprint import Finding
+from lockproof.running.bareenvironments import BareEnvironments
 from lockproof.running.cellcommands import SHARING, CellCommands, Options, Progress
+from lockproof.running.cellholds import CellHolds
 from lockproof.running.celloverlays import CellOverlays, order_of
 from lockproof.running.cellproofs import CellProofs
 from lockproof.running.outcomes import Outcome, first_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from lockproof.cells.matrix import Cell
     from lockproof.environments.environment import Order
     from lockproof.environments.workspace import Workspace
     from lockproof.proof.compare import Proof
-    from lockproof.pythons.interpreters import Discovery
+    from lockproof.pythons.interpreters import Discovery, Interpreter
     from lockproof.running.outcomes import Listener
     from lockproof.running.preparation import Job
     from lockproof.running.process import Processes
@@ -63,7 +63,8 @@ class CellRunner:
         self._proofs = CellProofs(options, store=store, workspace=workspace, overlays=overlays, discovery=discovery)
         # One cell at a time makes or reads an environment, while the commands of others run.
         self._desk = self._proofs.desk
-        self._locks: dict[str, FileLock] = {}
+        self._bare = BareEnvironments(options.app_data)
+        self._holds = CellHolds(workspace)
         self.compiling = True
         self.suspects: set[str] = set()  # cells that may have changed what another one's proof put right
         self._running: set[str] = set()
@@ -88,7 +89,8 @@ class CellRunner:
         """What came of the cell. An error is an outcome too; only KeyboardInterrupt leaves."""
         progress = Progress()
         try:
-            with self._held(job):
+            waiting = partial(self._listener.phase, job.cell, "waiting for another run that uses this cell")
+            with self._holds.held(job.cell.id, waiting, lambda: self._processes.ended):
                 return self._run(job, progress)
         except LockproofError as error:
             return self._outcome(job, progress, "error", str(error), error_code=error.exit_code)
@@ -96,19 +98,33 @@ class CellRunner:
             problem = disk_error(self._workspace.environment(job.cell.id), error)
             return self._outcome(job, progress, "error", str(problem), error_code=problem.exit_code)
 
+    def begin(self, cells: Sequence[tuple[Cell, Interpreter]]) -> None:
+        """Begin to make the environments of cells that have none, as far as that goes without their wheels.
+
+        They are held from here on. For the main thread, before others do work.
+        """
+        new = [(cell, own) for cell, own in cells if cell.installer == "lockproof" and self._is_new(cell)]
+        if len(new) < 2:
+            return
+        held = [(cell, own) for cell, own in new[:_TOGETHER] if self._holds.take(cell.id)]
+        for cell, _ in held:
+            self._workspace.forget(cell.id)
+        self._bare.begin({self._workspace.environment(cell.id): own for cell, own in held})
+
+    def _is_new(self, cell: Cell) -> bool:
+        return self._options.recreate or self._workspace.record(cell.id) is None
+
     def create_together(self, jobs: Sequence[Job]) -> None:
         """Make the environments of cells that have none, in one pass over the store; what fails here is tried alone.
 
         Each is held from here to the end of its own run. One that another run is using is left for later.
         """
+        bare = self._bare.take(self._workspace.environment(job.cell.id) for job in jobs)
         fresh: list[Job] = []
         for job in jobs:
             if len(fresh) == _TOGETHER or job.cell.installer != "lockproof" or self._reusable(job):
                 continue
-            lock = self._lock(job)
-            with suppress(Timeout, OSError):
-                lock.acquire(timeout=0)
-                self._locks[job.cell.id] = lock
+            if self._holds.take(job.cell.id):
                 fresh.append(job)
         if len(fresh) < 2:
             return
@@ -117,7 +133,8 @@ class CellRunner:
             for job in fresh:
                 self._workspace.forget(job.cell.id)
                 self._listener.phase(job.cell, "creating")
-            made = self._make([order_of(job, self._workspace) for job in fresh])
+            orders = [order_of(job, self._workspace) for job in fresh]
+            made = self._make([replace(order, bare=order.folder in bare) for order in orders])
         except (LockproofError, OSError):
             return  # each cell, made alone, tells its own error
         self._note_replaced(made.replaced)
@@ -135,9 +152,8 @@ class CellRunner:
     def release(self) -> None:
         """Let go of cells that were made but never run, and of the processes that prove."""
         self._proofs.close()
-        for lock in self._locks.values():
-            lock.release()
-        self._locks.clear()
+        self._bare.close()
+        self._holds.release()
 
     def _make(self, orders: Sequence[Order]) -> Made:
         """Make the environments of these orders, each as it says; see `make_environments`."""
@@ -151,29 +167,6 @@ class CellRunner:
         modes = [iter(part.links) for part in made]
         links = tuple(next(modes[-1] if order.link == "overlay" else modes[0]) for order in orders)
         return Made(links=links, replaced=tuple(path for part in made for path in part.replaced))
-
-    def _lock(self, job: Job) -> FileLock:
-        return FileLock(self._workspace.lock(job.cell.id), thread_local=False)
-
-    @contextmanager
-    def _held(self, job: Job) -> Iterator[None]:
-        """Hold the cell, waiting for another run that uses it."""
-        lock = self._locks.pop(job.cell.id, None)
-        if lock is None:
-            lock = self._lock(job)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                self._listener.phase(job.cell, "waiting for another run that uses this cell")
-                while not self._processes.ended and not lock.is_locked:
-                    with suppress(Timeout):
-                        lock.acquire(timeout=1)
-        try:
-            if self._processes.ended:
-                raise KeyboardInterrupt
-            yield
-        finally:
-            lock.release()
 
     def _run(self, job: Job, progress: Progress) -> Outcome:
         proof = self._ready(job, progress)

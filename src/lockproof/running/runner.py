@@ -13,7 +13,7 @@ from lockproof.running.outcomes import Outcome, exit_code
 from lockproof.running.preparation import make_job
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lockproof.build.package import Packager, Wheels
     from lockproof.cells.matrix import Cell
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from lockproof.running.outcomes import Listener
     from lockproof.running.preparation import Build, Fetching, Job
     from lockproof.running.process import Processes
+
+    Begin = Callable[[Sequence[tuple[Cell, Interpreter]]], None]
 
 INTERRUPTED = 130
 _MISMATCH = 3  # the exit code of what is not as it was
@@ -62,11 +64,14 @@ class Runner:
         build: Build | None = None,
         packager: Packager | None = None,
         dependencies: Dependencies | None = None,
+        begin: Begin | None = None,
     ) -> None:
         """`cells` does the work of each cell, `fetching` brings the wheels of all, `build` those built of sdists.
 
         `packager` adds the project's own wheel, `dependencies` checks whether they have all that they require.
+        `begin` is told of the cells that will run, with their interpreters, before their wheels are looked for.
         """
+        self._begin = begin
         self._build = build
         self._cells = cells
         self._fetching = fetching
@@ -130,6 +135,8 @@ class Runner:
                 found = None if isinstance(interpreter, LockproofError) else interpreter
                 here.append((plan, found if cell.on_host else None))
         here = self._built(here)
+        if self._begin:
+            self._begin([(plan.cell, own) for plan, own in here if own and plan.cell.container is None])
         wheels = self._fetching.bring(artifact for plan, _ in here for artifact in plan.artifacts)
         if self._packager:
             self._packager.offer(here)
