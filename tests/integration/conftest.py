@@ -11,6 +11,7 @@ from lockproof.containers.engines import Engine, find_engine
 from lockproof.errors import UsageError
 from lockproof.pythons.interpreters import Discovery, known_interpreters
 from support.engines import ARM64, base_archive, docker_daemon, load, load_for, podman_set_up
+from support.images import registry
 from support.loopback import LoopbackIndex
 from support.projects import Project, make_project
 
@@ -106,6 +107,12 @@ def podman(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with podman_set_up(tmp_path_factory.mktemp("podman")) as environ:
         load("podman", archive, environ)
         yield find_engine("podman", environ)
+
+
+@pytest.fixture(scope="session")
+def registry_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with registry(tmp_path_factory.mktemp("registry")) as address:
+        yield address
 
 
 @pytest.fixture(params=["docker", "podman"])

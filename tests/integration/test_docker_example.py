@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.images import PYTHON, base_with_python, build, push, registry, run_lockproof
+from support.images import PYTHON, base_with_python, build, push, run_lockproof
 from support.loopback import LoopbackIndex
 from support.projects import Project, make_project
 from support.toolwheels import pack_tools
@@ -41,14 +41,16 @@ def project(python: dict[str, Path], warm: Path, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
-def arguments(docker: Engine, project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def arguments(
+    docker: Engine, project: Project, registry_address: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
     """What the build is told: the base by its digest, the cell, and an index with lockproof itself."""
     folder = tmp_path_factory.mktemp("tools")
     project.write("tools.txt", pack_tools(folder))
     base_with_python(docker, folder, next(iter(project.pythons.values())))
-    with registry(folder) as address, LoopbackIndex(folder) as index:
+    with LoopbackIndex(folder) as index:
         yield {
-            "BASE": push(docker, PYTHON, address),
+            "BASE": push(docker, PYTHON, registry_address),
             "CELL": f"{next(iter(project.pythons))}-linux-x86_64-prod",
             "PIP_INDEX_URL": index.url,
         }

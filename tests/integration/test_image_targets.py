@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.containers.engines import Engine
+from lockproof.containers.engines import Engine, find_engine
 from lockproof.pythons.probing import host_platform
-from support.engines import run
-from support.images import PYTHON, base_with_python, build, push, registry, run_lockproof
+from lockproof.reading.images import inspect_image, parse_image_target
+from lockproof.reading.prefixes import nobody
+from support.engines import BASE, run
+from support.images import PYTHON, base_with_python, build, push, run_lockproof
 from support.loopback import LoopbackIndex
 from support.projects import Project, make_project
 from support.reports import is_right
@@ -103,12 +105,10 @@ def built(request: pytest.FixtureRequest, project: Project, context: Path) -> Bu
     return Built(project=project, engine=engine, folder=context)
 
 
-def test_an_image_by_its_digest_is_what_the_lock_says(built: Built, tmp_path: Path) -> None:
-    with registry(tmp_path) as address:
-        reference = push(built.engine, "app", address)
-        ended = built("verify", f"{built.scheme}:{reference}", "--cell", "prod", "-v")
-        wrong = f"{reference[:-64]}{'0' * 64}"
-        refused = built.verify(f"{built.scheme}:{wrong}")
+def test_an_image_by_its_digest_is_what_the_lock_says(built: Built, registry_address: str) -> None:
+    reference = push(built.engine, "app", registry_address)
+    ended = built.verify(f"{built.scheme}:{reference}", "-v")
+    refused = built.verify(f"{built.scheme}:{reference[:-64]}{'0' * 64}")
 
     assert ended.code == 0, ended
     seeds = f"is what {built.cell} says; tolerated: seeds: pip"
@@ -150,7 +150,7 @@ def test_one_byte_changed_in_a_layer_is_drift(built: Built) -> None:
 
 
 def test_an_image_without_a_shell(built: Built) -> None:
-    target = built.derived("distroless", "FROM app AS made\nFROM scratch\nCOPY --from=made /usr/local /usr/local\n")
+    target = built.derived("distroless", "FROM scratch\nCOPY --from=app /usr/local /usr/local\n")
 
     ended = built.verify(target)
 
@@ -169,6 +169,14 @@ def test_a_developer_s_environment_beside_the_image(built: Built) -> None:
     [comparison] = json.loads(ended.out)["comparisons"]
     assert (ended.code, comparison["relation"], comparison["files"]) == (0, "same files", [])
     assert [row["name"] for row in comparison["seeds"]] == ["pip"]
+
+
+def test_the_image_s_lock_is_got_back(built: Built) -> None:
+    frozen = built("freeze", f"{built.scheme}:app")
+
+    assert frozen.code == 0, frozen
+    pins = {line.split(" ")[0] for line in frozen.out.splitlines() if "==" in line and not line.startswith("#")}
+    assert pins == {"every-scheme==2.0.post1", "native==1.0", "plain==1.0", "space-one==1.0", "space-two==1.0"}
 
 
 def test_a_container_is_read_as_it_is(built: Built) -> None:
@@ -195,3 +203,26 @@ def test_an_image_without_python(built: Built) -> None:
 
     assert (ended.code, ended.out) == (2, "")
     assert f"{target}: there is no Python environment in it" in ended.err
+
+
+def test_a_context_of_docker_s_own_is_honoured(docker: Engine, tmp_path: Path) -> None:
+    environ = {name: value for name, value in docker.environ.items() if name != "DOCKER_HOST"}
+    environ["DOCKER_CONFIG"] = str(tmp_path)
+    run([docker.program, "context", "create", "own", "--docker", f"host={docker.environ['DOCKER_HOST']}"], environ)
+    engine = find_engine("docker", {**environ, "DOCKER_CONTEXT": "own"})
+
+    read = inspect_image(parse_image_target(f"docker-image:{BASE}"), engine, nobody).fingerprint
+
+    assert read.about["environment"] == "/usr"
+    assert [finding for finding in read.findings if finding.level != "note"] == []
+
+
+def test_an_image_of_another_machine_is_read(engine: Engine, arm64: str) -> None:
+    read = inspect_image(parse_image_target(f"{engine.name}-image:{arm64}"), engine, nobody).fingerprint
+
+    image = engine.image(arm64).id
+    system = {"system": "linux", "machine": "aarch64", "libc": "glibc", "glibc version": "2.36"}
+    assert dict(read.platform) == {**system, "image": image}
+    told = {"image": image, "environment": "/usr", "platform": "linux-aarch64"}
+    assert told.items() <= read.about.items()  # podman gives every image a digest
+    assert [finding for finding in read.findings if finding.level != "note"] == []

@@ -11,8 +11,11 @@ from typing import cast
 import pytest
 import yaml
 
+from lockproof.cells.documents import load_matrix
+from lockproof.cells.matrix import expand, select
 from lockproof.ci import github
 from lockproof.cli import build_parser, main
+from lockproof.pythons.platforms import parse_platform
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -142,3 +145,10 @@ def test_the_sessions_that_documents_name_are_there() -> None:
     }
     assert named >= {"reproduce", "tests"}
     assert named - sessions == set()
+
+
+def test_the_dockerfile_s_cell_is_that_of_the_matrix_beside_it() -> None:
+    spec = load_matrix(ROOT / "examples/docker/matrix.yaml")
+    [prod] = select(expand(spec, parse_platform("macos-arm64")), ["prod"])
+
+    assert set(re.findall(r"ARG CELL=(\S+)", read("examples/docker/Dockerfile"))) == {prod.id}

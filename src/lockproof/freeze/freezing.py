@@ -218,6 +218,8 @@ def _artifact(dist: Installed, file: IndexFile) -> Artifact:
 
 
 def _shared_packages(inspection: Inspection) -> tuple[Change, ...]:
+    if "pyvenv.cfg" not in inspection.tree.files:  # a Python's own prefix, which has no base
+        return ()
     keys = parse_pyvenv(text_of(inspection.tree, "pyvenv.cfg"))
     if keys.get("include-system-site-packages", "true").lower() == "true":
         return (Change("data/pyvenv.cfg", "lets in the base interpreter's packages, which were not looked at"),)

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lockproof.errors import UsageError
+from lockproof.errors import UnavailableError, UsageError
 from lockproof.proof.bundle import find_bundle, one_of
 from lockproof.proof.fingerprint import Finding, Fingerprint, from_json
 
@@ -68,9 +68,10 @@ def inspect_target(named: str, project: Project, expected: Interpreter | None = 
     inspect = {"tar": _inspect_tar, "ssh": _inspect_ssh}.get(scheme, _inspect_image)
     try:
         return inspect(named, project, expected)
-    except UsageError as error:
+    except (UsageError, UnavailableError) as error:
         where = error.where if error.where.startswith(named[:4]) else named  # a place on this machine it is not
-        raise UsageError(error.what, where=where, why=error.why, remedy=error.remedy) from error
+        kind = UsageError if isinstance(error, UsageError) else UnavailableError
+        raise kind(error.what, where=where, why=error.why, remedy=error.remedy) from error
 
 
 def _scheme_of(named: str) -> str:

@@ -1,0 +1,76 @@
+"""What an engine's own words mean, told by programs that say them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lockproof.cli import main
+from lockproof.containers.engines import find_engine
+from lockproof.errors import LockproofError, UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# As docker 20.10 and podman 4.3 word them.
+REFUSED = (
+    "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: "
+    'Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.24/images/app/json": dial unix /var/run/docker.sock: connect: '
+    "permission denied"
+)
+GONE = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+START = "start it, and see that `docker info` works for this user"
+ABSENT = "Error: inspecting object: app: image not known"
+
+
+def program(folder: Path, name: str, said: str) -> dict[str, str]:
+    """An environment in which the engine of that name says this, and fails."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    path.chmod(0o755)
+    return {"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(folder)}
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "what", "remedy"),
+    [
+        (REFUSED, UnavailableError, "docker can't be asked", START),
+        (GONE, UnavailableError, "docker can't be asked", START),
+        (
+            ABSENT, UsageError, "docker has no such image or container",
+            "`docker images` and `docker ps --all` list them; nothing is pulled",
+        ),
+        ("no space left on device", UnavailableError, "docker failed", "see what it says, and try again"),
+    ],
+)  # fmt: skip
+def test_what_an_engine_says(tmp_path: Path, said: str, kind: type[LockproofError], what: str, remedy: str) -> None:
+    engine = find_engine("docker", program(tmp_path, "docker", said))
+
+    with pytest.raises(kind) as caught:
+        engine.image("app")
+
+    assert (caught.value.what, caught.value.where) == (what, "app")
+    assert (caught.value.why, caught.value.remedy) == (said, remedy)
+
+
+@pytest.mark.parametrize(
+    ("named", "code", "told"),
+    [("docker-image:app", 4, "docker can't be asked"), ("podman:web", 4, "podman is not on PATH")],
+)
+def test_an_engine_without_permission_or_none_at_all_is_exit_code_4(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    named: str,
+    code: int,
+    told: str,
+) -> None:
+    environ = program(tmp_path, "docker", REFUSED)
+    monkeypatch.setenv("PATH", str(tmp_path) if named.startswith("podman") else environ["PATH"])
+    monkeypatch.setenv("LOCKPROOF_STORE", str(tmp_path / "store"))
+
+    assert main(["fingerprint", named, "-C", str(tmp_path)]) == code
+
+    said = capsys.readouterr()
+    assert (said.out, f"{named}: {told}" in said.err) == ("", True)
