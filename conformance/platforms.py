@@ -183,7 +183,8 @@ def landing_of(wheel: Path, cell: str) -> dict[str, Fact]:
         for point in metadata.entry_points:
             if point.group in ("console_scripts", "gui_scripts"):
                 ended = f"{point.name.removesuffix('.py')}.exe" if windows else point.name
-                landed[f"scripts/{ended}"] = ["e", f"{point.module}:{point.attr}"]
+                window = " gui" if windows and point.group == "gui_scripts" else ""
+                landed[f"scripts/{ended}"] = ["e", f"{point.module}:{point.attr}{window}"]
     return landed
 
 

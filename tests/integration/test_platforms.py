@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from conformance.platforms import TARGETS, Comparison, Verdict
+from conformance.platforms import SOURCES, TARGETS, Comparison, Verdict
+from installer import install
+from installer.destinations import SchemeDictionaryDestination
+from installer.sources import WheelFile
 
+from support import independent
 from support.loopback import LoopbackIndex, serve
 from support.wheels import make_wheel, sha256_of
 
@@ -128,3 +134,56 @@ def test_a_hole_is_one_for_pip_too(folder: Path, index: LoopbackIndex) -> None:
         found.told
     )
     assert verdict(folder, index, "linux-x86_64").outcome == "same"
+
+
+def test_what_installer_makes_of_a_wheel_on_windows_is_what_is_predicted(tmp_path: Path) -> None:
+    made = make_wheel(
+        tmp_path / "wheels",
+        "demo",
+        "1.0",
+        {"demo.py": "def main(): ...\n"},
+        entry_points={"console_scripts": {"demo": "demo:main"}, "gui_scripts": {"demo-window": "demo:main"}},
+        data={"headers/demo.h": "#define DEMO\n", "data/share/demo.txt": "page\n"},
+    )
+    environment = tmp_path / "environment"
+    places = {"purelib": "Lib/site-packages", "platlib": "Lib/site-packages", "scripts": "Scripts"}
+    places |= {"headers": "Include/demo", "data": "."}
+    python = environment / "Scripts" / "python.exe"
+    destination = SchemeDictionaryDestination(
+        {name: str(environment / place) for name, place in places.items()}, str(python), "win-amd64"
+    )
+    with WheelFile.open(made) as source:
+        install(source, destination, {"INSTALLER": b"installer"})
+    for name in ("python.exe", "pythonw.exe"):
+        python.with_name(name).write_bytes(b"MZ")
+    (environment / "pyvenv.cfg").write_text(
+        f"home = C:\\Python\nversion = {PYTHON}\ninclude-system-site-packages = false\n"
+    )
+    lock = f"--no-index\n--find-links wheels\ndemo==1.0 --hash=sha256:{sha256_of(made)}\n"
+    (tmp_path / "requirements.txt").write_text(lock)
+    matrix = {"version": 1, "lock": "requirements.txt", "python": [PYTHON], "platform": ["windows-x86_64"]}
+    (tmp_path / "matrix.yaml").write_text(json.dumps(matrix))
+
+    predicted, observed = (files_of(tmp_path, *words) for words in (("predict",), ("fingerprint", str(environment))))
+
+    for name in ("python.exe", "pythonw.exe"):
+        del observed[f"scripts/{name}"]  # of no interpreter that is known here
+    assert observed == predicted
+    lines = {line for line in independent.read(environment).files if not line.startswith(b"scripts/python")}
+    assert lines == {
+        independent.as_bytes(path, str(kind), " ".join(map(str, rest))) for path, (kind, *rest) in predicted.items()
+    }
+    assert [predicted[f"scripts/{name}.exe"] for name in ("demo", "demo-window")] == [
+        ["e", "demo:main"],
+        ["e", "demo:main gui"],
+    ]
+
+
+def files_of(folder: Path, *words: str) -> dict[str, list[object]]:
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCES), "LOCKPROOF_STORE": str(folder / "store")}
+    command = [sys.executable, "-m", "lockproof", *words, "--json"]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    files = json.loads(done.stdout)["files"]
+    assert isinstance(files, dict)
+    return files

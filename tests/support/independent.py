@@ -6,8 +6,10 @@ It reads an environment the slow and obvious way. The wrappers' texts are taken 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
+import zipfile
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
@@ -97,6 +99,7 @@ class Reading:
         names = [name for folder, name in map(os.path.split, paths) if folder == self.scripts]
         self.pythons = [name for name in names if PYTHON_NAME.fullmatch(name)]
         page = PAGE.read_text()
+        self.stubs = re.findall(r"^([0-9a-f]{64}) (console|gui)$", page, re.MULTILINE)
         self.wrappers = re.findall(r"```python wrapper\n(.*?)```\n", page, re.DOTALL)
         own = [os.path.dirname(path) for path in paths if path.endswith(".dist-info/METADATA")]
         self.infos = sorted(folder for folder in own if os.path.dirname(folder) == self.site)
@@ -144,6 +147,9 @@ class Reading:
 
     def kind(self, logical: str, content: bytes) -> tuple[str, str]:
         kind = "f"
+        program = self.scripts == "Scripts" and logical.startswith("scripts/") and logical.endswith(".exe")
+        if program and (called := self.program(content)) is not None:
+            return "e", called
         if logical.startswith("scripts/") and (body := self.body(content)) is not None:
             if (wrapped := self.wrapped(body)) is not None:
                 return "e", wrapped
@@ -165,6 +171,20 @@ class Reading:
                 for start in starts:
                     if script.startswith(start):
                         return script[len(start) :]
+        return None
+
+    def program(self, content: bytes) -> str | None:
+        """What a wrapper on Windows calls."""
+        pythons = [os.fsencode(f"{self.root}/Scripts/{name}") for name in self.pythons]
+        for stub, kind in self.stubs:
+            for line in re.finditer(rb"#!(\"?)([^\"\r\n]+)\1\r?\n(?=PK\x03\x04)", content):
+                if hashlib.sha256(content[: line.start()]).hexdigest() != stub:
+                    continue
+                if line[2].replace(b"\\", b"/").lower() not in [python.lower() for python in pythons]:
+                    return None
+                text = only_member(content[line.end() :])
+                called = self.wrapped(text) if text is not None else None
+                return called and called + (" gui" if kind == "gui" else "")
         return None
 
     def wrapped(self, body: bytes) -> str | None:
@@ -192,6 +212,17 @@ class Reading:
             own = f"{own}#{os.path.basename(folder)}" if own in found else own
             found[own] = f"{own}=={version[1].strip() if version else ''}".encode()
         return list(found.values())
+
+
+def only_member(archive: bytes) -> bytes | None:
+    """The bytes of a stored `__main__.py`, where an archive is the one that zipfile writes of it."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as given:
+        member, text = given.infolist()[0], given.read(given.infolist()[0])
+    again, made = io.BytesIO(), zipfile.ZipInfo("__main__.py", member.date_time)
+    made.external_attr, made.create_system = member.external_attr, member.create_system
+    with zipfile.ZipFile(again, "w") as writing:
+        writing.writestr(made, text)
+    return text if again.getvalue() == archive else None
 
 
 BESIDE = b'"$(dirname -- "$(realpath -- "$0")")"/'

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from lockproof.pythons.layout import layout_for
 from lockproof.wheels.entryfiles import quoted, static_record
 from lockproof.wheels.launchers import canonical_script_source, render_launcher, render_script
 from lockproof.wheels.linking import Joint, join, usable_mode
+from lockproof.wheels.programs import render_program
 from lockproof.wheels.store import remove_tree
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from lockproof.pythons.interpreters import Interpreter
     from lockproof.pythons.layout import Layout
+    from lockproof.wheels.launchers import EntryPointScript
     from lockproof.wheels.store import StoreEntry
 
 # virtualenv keeps process-wide state while it works.
@@ -157,7 +161,7 @@ def write_scripts_and_record(entry: StoreEntry, python: str, folder: Path) -> No
     for script in manifest.scripts:
         written[script.path] = render_script(program, _script_source(entry, script.path, script.sha256))
     for launcher in landing_launchers(manifest, python):
-        written[layout.wrapper(launcher.name)] = render_launcher(program, launcher.module, launcher.attr)
+        written[layout.wrapper(launcher.name)] = _wrapper(program, launcher, layout)
     for path, content in written.items():
         write_script(folder / layout.physical(path), content)
         rows.append((path, sha256_hex(content), len(content)))
@@ -179,6 +183,18 @@ def _site_rows(entry: StoreEntry) -> bytes:
         if sha256_hex(content) == wanted:
             return content
     return static_record(entry.manifest)
+
+
+def _wrapper(program: str, launcher: EntryPointScript, layout: Layout) -> bytes:
+    """The wrapper of an entry point: a script, or what Windows starts."""
+    if not layout.program:
+        return render_launcher(program, launcher.module, launcher.attr)
+    from importlib.resources import files  # only on Windows; distlib comes with virtualenv
+
+    machine = "64-arm" if platform.machine() == "ARM64" else "64" if sys.maxsize > 1 << 32 else "32"
+    stub = files("distlib").joinpath(f"{'w' if launcher.gui else 't'}{machine}.exe").read_bytes()
+    python = f"{program}w.exe" if launcher.gui else f"{program}.exe"
+    return render_program(stub, python, launcher.module, launcher.attr)
 
 
 def _script_source(entry: StoreEntry, path: str, sha256: str) -> bytes:

@@ -19,6 +19,7 @@ from lockproof.proof.fingerprint import (
     startup_digest,
 )
 from lockproof.wheels.launchers import for_python
+from lockproof.wheels.programs import program_value
 from lockproof.wheels.startup import ISOLATED
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ def landing_facts(manifest: Manifest, layout: Layout, python: str) -> dict[str, 
     for script in manifest.scripts:
         facts[script.path] = script.fact
     for launcher in landing_launchers(manifest, python):
-        facts[layout.wrapper(launcher.name)] = FileFact("e", f"{launcher.module}:{launcher.attr}")
+        value = program_value(launcher.module, launcher.attr, window=bool(layout.program) and launcher.gui)
+        facts[layout.wrapper(launcher.name)] = FileFact("e", value)
     return facts
 
 

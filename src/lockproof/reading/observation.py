@@ -30,6 +30,7 @@ from lockproof.reading.phantoms import phantom_findings
 from lockproof.reading.readtree import bytecode_of, is_bytecode, layout_of, text_of
 from lockproof.wheels.launchers import Launcher, RewrittenScript, parse_script
 from lockproof.wheels.manifest import metadata_identity
+from lockproof.wheels.programs import parse_program
 from lockproof.wheels.startup import (
     is_startup_file,
     parse_pyvenv,
@@ -180,8 +181,14 @@ class _Observation:
         if logical.startswith("scripts/"):
             if not mode & 0o111:
                 self._find("not-executable", logical, "is a script without its executable bit")
-            parsed = parse_script(self.tree.texts.get(path, b""), self.interpreters)
-            if isinstance(parsed, Launcher):
+            content = self.tree.texts.get(path, b"")
+            program = (
+                parse_program(content, self.interpreters) if self.layout.program and path.endswith(".exe") else None
+            )
+            parsed = None if program else parse_script(content, self.interpreters)
+            if program:
+                fact = FileFact("e", program)
+            elif isinstance(parsed, Launcher):
                 fact = FileFact("e", f"{parsed.module}:{parsed.attr}")
             elif isinstance(parsed, RewrittenScript):
                 fact = FileFact("s", parsed.sha256, parsed.size)
