@@ -83,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("--no-diff", action="store_true", help="show no lines of changed text files")
     _add_freeze(command("freeze", "From an environment back to a lock: every hash is proven from its bytes."))
     add_ci_options(command("ci", "Files and documents that run the matrix on GitHub Actions or GitLab."))
+    _add_worker(command("worker", "Offer this machine's Pythons to a Dask cluster, and run the cells that come."))
     add_lock_options(command("lock", "Make the lock for all cells, keep it fresh, or check it."))
     return parser
 
@@ -146,6 +147,45 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--skip-missing", action="store_true", help="skip cells whose interpreter or platform is not here")
     run.add_argument("--check-builds", action="store_true", help="build sdists anew, in two places, and compare")
     run.add_argument("--paranoid", action="store_true", help="read every byte again")
+    text = "local (default), or dask: on the workers of a cluster"
+    run.add_argument("--executor", metavar="NAME", type=_executor, default="local", help=text)
+    _add_cluster(run)
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="the Dask scheduler, such as tcp://host:8786")
+    text = "wait so long for the scheduler (default: 10)"
+    parser.add_argument("--scheduler-timeout", metavar="SECONDS", type=_seconds, default="10", help=text)
+    parser.add_argument("--tls-ca-file", metavar="FILE", help="trust these authorities (default: Dask's configuration)")
+    parser.add_argument("--tls-cert", metavar="FILE", help="the certificate to show")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key")
+
+
+def _add_worker(worker: argparse.ArgumentParser) -> None:
+    worker.add_argument("-j", "--jobs", metavar="N", type=_jobs, default="auto", help="cells at once (default: auto)")
+    text = "offer this exact Python only; can be repeated (default: all that are found)"
+    worker.add_argument("--python", metavar="VERSION", type=_names, action=_Several, default=[], help=text)
+    worker.add_argument("--name", metavar="NAME", help="what Dask calls the worker (default: its address)")
+    worker.add_argument("--host", metavar="ADDRESS", help="this machine's address, as scheduler and clients reach it")
+    text = "look for wheels in this machine's own index before the client is asked"
+    worker.add_argument("--from-index", action="store_true", help=text)
+    _add_cluster(worker)
+
+
+def _executor(text: str) -> str:
+    if text not in ("local", "dask"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither local nor dask")
+    return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds
 
 
 def _add_summary(command: argparse.ArgumentParser) -> None:
@@ -155,7 +195,7 @@ def _add_summary(command: argparse.ArgumentParser) -> None:
 
 def _jobs(text: str) -> int:
     if text == "auto":
-        return os.cpu_count() or 1
+        return 0  # as many as there are processors, or on a cluster as it takes
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of cells (1 or more) or auto")
     return int(text)

@@ -31,7 +31,7 @@ RUN: dict[str, object] = {
     **DEFAULTS,
     "command": "run",
     "cells": [],
-    "jobs": os.cpu_count() or 1,
+    "jobs": 0,
     "json": None,
     "junit": None,
     "html": None,
@@ -42,6 +42,12 @@ RUN: dict[str, object] = {
     "skip_missing": False,
     "check_builds": False,
     "paranoid": False,
+    "executor": "local",
+    "scheduler": None,
+    "scheduler_timeout": 10.0,
+    "tls_ca_file": None,
+    "tls_cert": None,
+    "tls_key": None,
 }
 
 
@@ -84,6 +90,12 @@ def test_the_options_of_freeze(arguments: list[str], variables: dict[str, str], 
     assert parsed("freeze", "x", *arguments, **variables) == FREEZE | changed
 
 
+def test_a_worker_offers_the_pythons_that_are_named() -> None:
+    assert parsed("worker")["python"] == []
+    assert parsed("worker", "--python", "3.12.1", "--python", "3.11.7")["python"] == ["3.12.1", "3.11.7"]
+    assert parsed("worker", LOCKPROOF_PYTHON="3.12.1 3.11.7")["python"] == ["3.12.1", "3.11.7"]
+
+
 def test_the_defaults() -> None:
     assert parsed("run") == RUN
     assert parsed("list") == {**DEFAULTS, "command": "list", "cells": [], "json": False}
@@ -123,6 +135,12 @@ VARIABLES: dict[str, tuple[str, dict[str, object]]] = {
     "LOCKPROOF_SKIP_MISSING": ("1", {"skip_missing": True}),
     "LOCKPROOF_CHECK_BUILDS": ("1", {"check_builds": True}),
     "LOCKPROOF_PARANOID": ("1", {"paranoid": True}),
+    "LOCKPROOF_EXECUTOR": ("dask", {"executor": "dask"}),
+    "LOCKPROOF_SCHEDULER": ("tcp://host:8786", {"scheduler": "tcp://host:8786"}),
+    "LOCKPROOF_SCHEDULER_TIMEOUT": ("2.5", {"scheduler_timeout": 2.5}),
+    "LOCKPROOF_TLS_CA_FILE": ("ca.pem", {"tls_ca_file": "ca.pem"}),
+    "LOCKPROOF_TLS_CERT": ("me.pem", {"tls_cert": "me.pem"}),
+    "LOCKPROOF_TLS_KEY": ("me.key", {"tls_key": "me.key"}),
 }
 
 
@@ -169,6 +187,13 @@ def test_verify_in_a_cell_takes_what_the_command_line_says(tmp_path: Path, capsy
             {"LOCKPROOF_JOBS": "many"},
             ["run"],
             "argument -j/--jobs: 'many' is not a number of cells (1 or more) or auto",
+        ),
+        ({}, ["run", "--executor", "x"], "argument --executor: 'x' is neither local nor dask"),
+        ({}, ["worker", "--scheduler-timeout", "0"], "argument --scheduler-timeout: '0' is not a number of seconds"),
+        (
+            {},
+            ["worker", "--scheduler-timeout", "nan"],
+            "argument --scheduler-timeout: 'nan' is not a number of seconds",
         ),
         ({}, ["run", "-j", "0"], "argument -j/--jobs: '0' is not a number of cells (1 or more) or auto"),
         ({}, ["run", "-j", "-1"], "argument -j/--jobs: '-1' is not a number of cells (1 or more) or auto"),

@@ -54,6 +54,11 @@ class ProjectTree:
         now = read_project(self.root, self.memo)
         return sorted({path for path, _ in self.files.items() ^ now.files.items()})
 
+    def altered(self) -> list[str]:
+        """The paths of `files` that are no longer as they are here, sorted; what is new isn't looked for."""
+        now = _facts(self.root, self.files, KnownFiles(None))
+        return sorted(path for path, fact in self.files.items() if now.get(path) != fact)
+
     def copy_to(self, folder: Path) -> None:
         """Fill `folder` with exactly these files; raises UnavailableError where one of them has changed meanwhile.
 

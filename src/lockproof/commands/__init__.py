@@ -37,6 +37,10 @@ def _run_command(options: argparse.Namespace, posargs: Sequence[str], project: P
         from lockproof.commands.run import run
 
         return run(options, posargs, project)
+    if options.command == "worker":
+        from lockproof.commands.clusters import worker
+
+        return worker(options, project)
     if options.command in ("freeze", "lock"):
         from lockproof.commands import locks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from lockproof.project import Project
     from lockproof.reporters.progress import Progress
+    from lockproof.running.executors import Executor
     from lockproof.running.runner import Result, Runner
 
 T = TypeVar("T")
@@ -77,20 +79,28 @@ def _runner(options: argparse.Namespace, posargs: Sequence[str], project: Projec
         install_only=options.install_only,
         paranoid=options.paranoid,
     )
-    worker = CellRunner(
-        wanted,
-        store=project.store,
-        workspace=project.workspace,
-        discovery=project.discovery,
-        processes=processes,
-        listener=listener,
-    )
+    jobs = options.jobs or os.cpu_count() or 1
+    cells: Executor
+    if options.executor == "dask":
+        from lockproof.commands.clusters import cells_on_cluster  # Dask takes half a second
+
+        jobs = options.jobs or max(1, len(project.cells))
+        cells = cells_on_cluster(options, wanted, project, listener)
+    else:
+        cells = CellRunner(
+            wanted,
+            store=project.store,
+            workspace=project.workspace,
+            discovery=project.discovery,
+            processes=processes,
+            listener=listener,
+        )
     return Runner(
-        worker,
+        cells,
         fetching=fetching,
         processes=processes,
         listener=listener,
-        policy=Policy(jobs=options.jobs, fail_fast=options.fail_fast, skip_missing=options.skip_missing),
+        policy=Policy(jobs=jobs, fail_fast=options.fail_fast, skip_missing=options.skip_missing),
         build=project.builder(fetching, listener.note, processes, check=options.check_builds, save=True),
         packager=project.packager(fetching, listener.note, processes, anew=options.recreate),
         dependencies=project.dependencies,

@@ -48,7 +48,8 @@ class Outcome:
     `status` is passed, failed, mismatch, unproven, unavailable, predicted, skipped or error.
 
     `inputs` are the variables of its commands that change what programs do, such as LANG, TZ and PYTHONHASHSEED.
-    `error_code` is the exit code of the error behind status `error`. `seconds` has create, prove and run.
+    `error_code` is the exit code of the error behind status `error`. `seconds` has create, prove and run. `worker` is
+    the address of the Dask worker that ran it, where `environment` then lies; empty for this machine.
     """
 
     cell: Cell
@@ -62,6 +63,7 @@ class Outcome:
     environment: str = ""
     link: str = ""
     error_code: int = 0
+    worker: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -130,6 +132,7 @@ def _outcome_to_json(outcome: Outcome) -> dict[str, object]:
         "installer": cell.installer,
         "package": cell.package,
         "link": outcome.link or None,
+        **({"worker": outcome.worker} if outcome.worker else {}),
     }
 
 
