@@ -104,6 +104,7 @@ class Fetching:
                 missing.append(artifact)
         if not missing:
             return result
+        missing.sort(key=lambda artifact: -(artifact.size or 0))  # the longest last would leave cores idle at the end
         self._told(0, len(missing), 0)
         with Unpackers() as unpackers, ThreadPoolExecutor(_DOWNLOADS) as pool:
             bring = partial(self._bring_one, add=unpackers.add if len(missing) >= _WORTH_PROCESSES else add_entry)
