@@ -145,6 +145,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--recreate", action="store_true", help="make every environment, and the project's wheel, anew")
     run.add_argument("--install-only", action="store_true", help="make and prove the environments, run no commands")
     run.add_argument("--skip-missing", action="store_true", help="skip cells whose interpreter or platform is not here")
+    run.add_argument("--allow-tags", action="store_true", help="run images named by tags, too: such cells are unproven")
     run.add_argument("--check-builds", action="store_true", help="build sdists anew, in two places, and compare")
     run.add_argument("--paranoid", action="store_true", help="read every byte again")
     text = "local (default), or dask: on the workers of a cluster"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lockproof.build.building import Requirements, Workshop
     from lockproof.build.package import Packager
     from lockproof.cells.matrix import Cell, Spec
+    from lockproof.containers.contained import Containers
     from lockproof.environments.workspace import Workspace
     from lockproof.indexes.download import Downloader
     from lockproof.indexes.index import Index
@@ -234,6 +235,13 @@ class Project:
         from lockproof.running.preparation import find_interpreters
 
         return find_interpreters(cells, self.discovery)
+
+    def containers(self, *, allow_tags: bool = False) -> Containers:
+        """What finds the engines, images and interpreters of container cells."""
+        from lockproof.containers.contained import Containers  # few projects have such cells
+
+        cache = self.places.cache / "containers"
+        return Containers(self.environ, cache, allow_tags=allow_tags, offline=self.offline)
 
     def fetching(self, told: Callable[[int, int, int], None]) -> Fetching:
         """What brings wheels into the store."""

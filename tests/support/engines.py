@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 BASE = "lockproof-test-base"
 ARM64 = "lockproof-test-arm64"
+PYTHON = "lockproof-test-same-python"
 _PACKAGES = "python3,python3-venv,dash,coreutils,libc-bin"
 _PODMAN = """\
 [engine]
@@ -132,6 +134,23 @@ def base_archive(folder: Path, machine: str = "") -> Path:
 def load(engine: str, archive: Path, environ: Mapping[str, str], name: str = BASE) -> str:
     """Import a file system as the image `name`; its id."""
     return run([engine, "import", str(archive), name], environ).strip()
+
+
+def add_python(engine: str, executable: Path, environ: Mapping[str, str], name: str) -> None:
+    """Make the image `name`: the base with a CPython of this machine at the same path, without its own tests."""
+    prefix = executable.resolve().parent.parent
+    series = executable.resolve().name
+
+    def wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        skipped = ("/__pycache__", f"{series}/test", "/site-packages/", ".a", "/include")
+        return None if member.name.endswith(skipped) or "/site-packages/" in member.name else member
+
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(Path(folder, "python.tar"), "w") as tar:
+            for part in ("bin", "lib"):
+                tar.add(prefix / part, f"{prefix}/{part}", filter=wanted)
+        Path(folder, "Dockerfile").write_text(f"FROM {BASE}\nADD python.tar /\n")
+        run([engine, "build", "--quiet", "--tag", name, folder], environ)
 
 
 def load_for(machine: str, engine: str, archive: Path, environ: Mapping[str, str], name: str) -> None:

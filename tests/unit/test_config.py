@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lockproof.cells.config import read_matrix
+from lockproof.cells.containerkeys import Container
 from lockproof.cells.documents import load_yaml
 from lockproof.cells.matrix import Axis, Exclude, Include, Settings, Spec
 from lockproof.errors import MatrixError
@@ -80,7 +81,7 @@ cells:
       "4.2": {groups: [django42], env: {A: b}}
       "5.0": {}
   include:
-    - {name: prod, python: "3.12.1", platform: macos-arm64, container: {image: "x@sha256:0", ports: [1]}}
+    - {name: prod, python: "3.12.1", platform: macos-arm64, container: {image: "x@sha256:0", network: host}}
     - python: "3.12.1"
       groups: []
       timeout: 1.5
@@ -117,7 +118,7 @@ cells:
                     python="3.12.1",
                     platform=MAC,
                     name="prod",
-                    settings=Settings(container={"image": "x@sha256:0", "ports": [1]}),
+                    settings=Settings(container=Container(image="x@sha256:0", network="host")),
                 ),
                 Include(python="3.12.1", settings=Settings(groups=(), timeout=1.5)),
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lockproof.cells.containerkeys import Container
 from lockproof.cells.matrix import (
     MAX_CELLS,
     Axis,
@@ -115,15 +116,15 @@ class TestExpand:
             timeout=1.0,
         )
         first = Settings(extras=("first",), env={"A": "first", "B": "first"}, timeout=2.0, link="symlink")
-        second = Settings(extras=(), env={"B": "second"}, groups=(), container={"image": "x"})
+        second = Settings(extras=(), env={"B": "second"}, groups=(), container=Container(image="x"))
         axes = (Axis(name="one", values={"a": first}), Axis(name="two", values={"b": second}))
 
         assert expand(spec(settings=base, axes=axes), HOST) == (
             Cell(
                 id="3.11.7-linux-x86_64-a-b",
                 python="3.11.7",
-                platform=HOST,
-                on_host=True,
+                platform=PLAIN_LINUX,
+                on_host=False,
                 extras=(),
                 groups=(),
                 commands=("base",),
@@ -132,7 +133,7 @@ class TestExpand:
                 link="symlink",
                 installer="pip",
                 timeout=2.0,
-                container={"image": "x"},
+                container=Container(image="x"),
                 axes={"one": "a", "two": "b"},
             ),
         )

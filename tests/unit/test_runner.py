@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof.cells.containerkeys import Container
 from lockproof.errors import BuildMismatchError, HashMismatchError, LockproofError, UnavailableError
 from lockproof.locks.artifacts import Plan
 from lockproof.proof.compare import prove
@@ -57,7 +58,7 @@ class Cells:
     ended: int = 0
 
     def reaches(self, cell: Cell) -> bool:
-        return cell.on_host or cell.id in self.far
+        return cell.on_host or cell.container is not None or cell.id in self.far
 
     def end(self) -> None:
         self.ended += 1
@@ -221,15 +222,16 @@ def test_outcomes_are_in_the_matrix_s_order_whoever_ends_first(monkeypatch: pyte
 
 def test_what_isn_t_at_hand_is_never_green(monkeypatch: pytest.MonkeyPatch) -> None:
     away = replace(cell("3.12.1", "macos-arm64"), id="away")
-    box = replace(cell(), id="box", on_host=True, container={"image": "x"})
+    box = replace(cell(), id="box", on_host=False, container=Container(image="x"))
     missing = replace(cell("3.9.1"), id="missing", on_host=True)
-    interpreters = {"3.9.1": UnavailableError("Python 3.9.1 isn't here")}
+    engine = UnavailableError("there is no container engine here")
+    interpreters = {"3.9.1": UnavailableError("Python 3.9.1 isn't here"), "box": engine}
     given = [away, box, missing]
     result, _, cells = run(monkeypatch, given, interpreters=interpreters)
     assert told(result) == [("away", "predicted"), ("box", "unavailable"), ("missing", "unavailable")]
     assert [outcome.reason for outcome in result.outcomes] == [
         "macos-arm64 is not at hand: predicted, to be run where it is",
-        "container cells are not run by this version: it runs cells of this host only",
+        "there is no container engine here",
         "Python 3.9.1 isn't here",
     ]
     assert (result.exit_code, cells.ran, result.outcomes[0].predicted) == (4, [], MATCH.predicted)

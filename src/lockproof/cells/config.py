@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from lockproof.cells.buildkeys import read_build, read_build_lock
+from lockproof.cells.containerkeys import read_container
 from lockproof.cells.matrix import (
     HOST,
     INSTALLERS,
@@ -195,7 +196,7 @@ def _settings(check: Checker, at: KeyPath, data: dict[str, Value]) -> Settings:
         installer=(check.choice((*at, "installer"), data["installer"], INSTALLERS) if "installer" in data else None),
         package=check.choice((*at, "package"), data["package"], PACKAGES) if "package" in data else None,
         timeout=_timeout(check, (*at, "timeout"), data["timeout"]) if "timeout" in data else None,
-        container=_container(check, (*at, "container"), data["container"]) if "container" in data else None,
+        container=read_container(check, (*at, "container"), data["container"]) if "container" in data else None,
         build=read_build(check, (*at, "build"), data["build"]) if "build" in data else None,
         policy=read_policy(check, (*at, "policy"), data["policy"]) if "policy" in data else None,
     )
@@ -256,17 +257,6 @@ def _timeout(check: Checker, at: KeyPath, value: Value) -> float | None:
         return float(value)
     check.expected(at, value, "a number of seconds above 0")
     return None
-
-
-def _container(check: Checker, at: KeyPath, value: Value) -> dict[str, Value] | None:
-    """Kept as written: only what every container needs is looked at here."""
-    if not isinstance(value, dict):
-        check.expected(at, value, "a mapping with image")
-        return None
-    check.text((*at, "image"), value.get("image"), "an image such as python:3.11.7-slim@sha256:…")
-    if "platform" in value:
-        check.text((*at, "platform"), value["platform"], "a platform such as linux/amd64")
-    return value
 
 
 def _axes(check: Checker, cells: dict[str, Value]) -> tuple[Axis, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeVar
 
+from lockproof.cells.containerkeys import container_platform
 from lockproof.cells.policykeys import STRICT
 from lockproof.errors import MatrixError, UsageError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lockproof.cells.buildkeys import BuildLock
+    from lockproof.cells.containerkeys import Container
     from lockproof.cells.policykeys import Policy
     from lockproof.cells.sources import Source
     from lockproof.pythons.platforms import Platform
@@ -35,7 +37,8 @@ class Cell:
 
     `id` is stable: `<python>-<platform id>`, then `-<axis value>` per further axis, then `-<name>`.
     `groups` None means the lock's own default groups. `commands` are unsplit lines with `{posargs}` left in.
-    `on_host` says that the platform is the one this process runs on; `container` is the raw mapping.
+    `on_host` says that it runs on this very machine: on its platform, and in no container. The platform of a container
+    is what the matrix says of it, until somebody has looked inside.
     `axes` holds the value of each further axis, in the matrix' order.
     """
 
@@ -53,7 +56,7 @@ class Cell:
     installer: str = "lockproof"  # one of INSTALLERS
     package: str = "none"  # one of PACKAGES
     timeout: float | None = None  # seconds a command
-    container: Mapping[str, object] | None = None
+    container: Container | None = None
     axes: Mapping[str, str] = field(default_factory=dict)
     build: tuple[str, ...] = ()  # what `buildkeys.may_build` is asked with
     policy: Policy = STRICT
@@ -72,7 +75,7 @@ class Settings:
     installer: str | None = None
     package: str | None = None
     timeout: float | None = None  # seconds a command
-    container: Mapping[str, object] | None = None
+    container: Container | None = None
     build: tuple[str, ...] | None = None
     policy: Policy | None = None
 
@@ -227,12 +230,14 @@ def _make(
     name: str = "",
 ) -> Cell:
     where = host if platform is None else platform
+    if platform is None and settings.container is not None:
+        where = container_platform(settings.container, host)
     axes = axes or {}
     return Cell(
         id="-".join([python, where.id, *axes.values(), *([name] if name else [])]),
         python=python,
         platform=where,
-        on_host=where.id == host.id,
+        on_host=where.id == host.id and settings.container is None,
         name=name,
         extras=settings.extras or (),
         groups=settings.groups,

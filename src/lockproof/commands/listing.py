@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lockproof.cells.matrix import Cell
+    from lockproof.containers.contained import Containers
     from lockproof.locks.refusals import Refusal
     from lockproof.project import Project
     from lockproof.pythons.interpreters import Interpreter
@@ -32,9 +33,10 @@ def list_cells(options: argparse.Namespace, project: Project) -> int:
         why = str(error).partition("\n")[0]
         why = why if len(why) <= _LONGEST_NOTE else f"{why[:_LONGEST_NOTE]} …"
         sys.stderr.write(f"note: whether the lock fits these cells was not seen: {printable(why)}\n")
+    containers = project.containers() if any(cell.container for cell in cells) else None
     rows: list[dict[str, object]] = []
     for cell in cells:
-        state, reason = _state(cell, interpreters, refused.get(cell.id, ()))
+        state, reason = _state(cell, interpreters, refused.get(cell.id, ()), containers)
         rows.append(
             {
                 "id": cell.id,
@@ -64,14 +66,20 @@ def _told(refusals: Sequence[Refusal]) -> Iterator[str]:
 
 
 def _state(
-    cell: Cell, interpreters: Mapping[str, Interpreter | LockproofError], refusals: Sequence[Refusal]
+    cell: Cell,
+    interpreters: Mapping[str, Interpreter | LockproofError],
+    refusals: Sequence[Refusal],
+    containers: Containers | None,
 ) -> tuple[str, str]:
     """The status of a cell and the reason for it; what comes first explains it, remedies come last."""
     if refusals:
         return "impossible", "\n".join(_told(refusals))
     found = interpreters.get(cell.python)
-    if cell.container is not None:
-        return "unavailable", "container cells are not run by this version"
+    if cell.container is not None and containers is not None:
+        try:
+            return "available", containers.glance(cell.container)
+        except LockproofError as error:
+            return "unavailable", str(error)
     if not cell.on_host:
         return "predicted", f"{cell.platform.spelling} is not at hand"
     if found is None or isinstance(found, LockproofError):

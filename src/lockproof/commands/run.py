@@ -8,15 +8,18 @@ import sys
 from typing import TYPE_CHECKING, TypeVar
 
 from lockproof.commands.output import end_in_order, print_json, progress
+from lockproof.commands.places import interpreters_inside, settle
+from lockproof.containers.contained import Contained, doubts
 from lockproof.errors import UsageError
 from lockproof.reporters.text import printable
 from lockproof.running.forks import Fork, spare_cores
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from lockproof.containers.contained import Place
     from lockproof.project import Project
     from lockproof.reporters.progress import Progress
     from lockproof.running.executors import Executor
@@ -32,9 +35,10 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
     project.store.trusting = not options.paranoid
     cells = project.select(options.cells)
     reports = _reports(options, project)
+    cells, places = settle(project, cells, allow_tags=options.allow_tags)
     found = _aside(lambda: project.interpreters(cells))
     plans = project.plans(cells)
-    interpreters = found()
+    interpreters = {**found(), **interpreters_inside(places)}
     try:
         project.workspace.prepare()
     except OSError as error:
@@ -46,7 +50,7 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
         sys.stderr.write(f"note: {printable(note)}\n")
     end_in_order()
     with progress(options) as listener:
-        result = _runner(options, posargs, project, listener).run(plans, interpreters)
+        result = _runner(options, posargs, project, listener, places).run(plans, interpreters)
         project.store.save_seen()
         listener.concluded(result.outcomes, result.exit_code)
     for kind, path in reports.items():
@@ -60,7 +64,13 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
     return result.exit_code
 
 
-def _runner(options: argparse.Namespace, posargs: Sequence[str], project: Project, listener: Progress) -> Runner:
+def _runner(
+    options: argparse.Namespace,
+    posargs: Sequence[str],
+    project: Project,
+    listener: Progress,
+    places: Mapping[str, Place],
+) -> Runner:
     """What runs the cells, put together from what the project has and the user asked."""
     from lockproof.running.cellcommands import Options
     from lockproof.running.cellrun import CellRunner
@@ -78,16 +88,19 @@ def _runner(options: argparse.Namespace, posargs: Sequence[str], project: Projec
         recreate=options.recreate,
         install_only=options.install_only,
         paranoid=options.paranoid,
+        containers={cell: place for cell, place in places.items() if isinstance(place, Contained)},
+        doubts=doubts(places),
     )
     jobs = options.jobs or os.cpu_count() or 1
     cells: Executor
+    begin = None
     if options.executor == "dask":
         from lockproof.commands.clusters import cells_on_cluster  # Dask takes half a second
 
         jobs = options.jobs or max(1, len(project.cells))
         cells = cells_on_cluster(options, wanted, project, listener)
     else:
-        cells = CellRunner(
+        cells = here = CellRunner(
             wanted,
             store=project.store,
             workspace=project.workspace,
@@ -95,6 +108,7 @@ def _runner(options: argparse.Namespace, posargs: Sequence[str], project: Projec
             processes=processes,
             listener=listener,
         )
+        begin = here.begin
     return Runner(
         cells,
         fetching=fetching,
@@ -104,7 +118,7 @@ def _runner(options: argparse.Namespace, posargs: Sequence[str], project: Projec
         build=project.builder(fetching, listener.note, processes, check=options.check_builds, save=True),
         packager=project.packager(fetching, listener.note, processes, anew=options.recreate),
         dependencies=project.dependencies,
-        begin=worker.begin,
+        begin=begin,
     )
 
 

@@ -92,6 +92,13 @@ class Engine:
             mounts=(*sorted(str(mount["Destination"]) for mount in found.get("Mounts") or ()), *sorted(temporary)),
         )
 
+    def has(self, reference: str) -> bool:
+        """Whether the engine has such an image."""
+        try:
+            return bool(self.image(reference))
+        except UsageError:
+            return False
+
     def image_of_container(self, reference: str) -> Image:
         """The image that a container was made from; raises what `image` raises."""
         return self.container(reference).image
@@ -145,7 +152,7 @@ class Engine:
         """The id of a container of an image: made for this block, never started, and removed at its end."""
         self.sweep()
         image = self.image(reference).id
-        label = f"{OWNER}={_owner(os.getpid())}"
+        label = owner_label()
         container = self._ask("create", "--network", "none", "--label", label, image, _NO_COMMAND).strip()
         try:
             yield container
@@ -153,8 +160,9 @@ class Engine:
             with suppress(UnavailableError, UsageError):
                 self._ask("rm", "--force", "--volumes", container)
 
-    def sweep(self) -> None:
-        """Remove the containers that processes of this machine left behind when they were killed."""
+    def sweep(self) -> int:
+        """Remove the containers that processes of this machine left behind when they were killed; how many."""
+        removed = 0
         rows = self._ask(
             "ps", "--all", "--no-trunc", "--filter", f"label={OWNER}", "--format", _label_format(self.name)
         )
@@ -164,6 +172,12 @@ class Engine:
             if host == socket.gethostname() and process.partition("-")[0].isdecimal() and _is_gone(owner):
                 with suppress(UnavailableError, UsageError):
                     self._ask("rm", "--force", "--volumes", container)
+                    removed += 1
+        return removed
+
+    def ask(self, *arguments: str) -> str:
+        """What the engine answers; raises UsageError or UnavailableError where it says no."""
+        return self._ask(*arguments)
 
     def _ask(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -191,6 +205,11 @@ class Engine:
         return UnavailableError(
             f"{self.name} failed", where=reference, why=why, remedy="see what it says, and try again"
         )
+
+
+def owner_label() -> str:
+    """The label of a container of this process."""
+    return f"{OWNER}={_owner(os.getpid())}"
 
 
 def find_engine(name: str, environ: Mapping[str, str]) -> Engine:

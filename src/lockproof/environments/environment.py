@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.digests import record_hash, sha256_hex
+from lockproof.environments.skeletons import write_skeleton
 from lockproof.errors import LockproofError, UnavailableError, UsageError
 from lockproof.proof.prediction import landing_launchers, normal_path
 from lockproof.pythons.layout import layout_for
@@ -59,14 +60,18 @@ class Made:
 def make_skeleton(interpreter: Interpreter, folder: Path, app_data: Path) -> None:
     """An environment of that interpreter with nothing installed, not even pip; whatever was there is gone.
 
+    One of an image's interpreter, which can't be run here, is written by `skeletons`.
+
     The user's virtualenv configuration and VIRTUALENV_… variables have no say. Raises LockproofError where it fails.
     """
     import logging
 
-    from virtualenv import session_via_cli  # 190 ms
-
     _refuse_unusable_path(str(folder))
     remove_tree(folder)
+    if interpreter.image:
+        return write_skeleton(interpreter, folder)
+    from virtualenv import session_via_cli  # 190 ms
+
     arguments = [str(folder), "--python", str(interpreter.executable), "--no-seed", "--no-vcs-ignore"]
     arguments += ["--app-data", str(app_data), "--no-periodic-update"]
     quiet = {**os.environ, "VIRTUALENV_CONFIG_FILE": os.devnull}

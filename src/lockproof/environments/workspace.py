@@ -5,6 +5,7 @@
 .lockproof/.state/<cell id>.look   what it looked like then (`reading.lastlook`)
 .lockproof/.state/<cell id>.lock   held by the run that uses the cell
 .lockproof/.logs/<cell id>.log     the output of its commands
+.lockproof/.copies/<cell id>/      the project as the commands of a container cell see it that asked for a copy
 .lockproof/.bytecode/<cell id>/    PYTHONPYCACHEPREFIX of its commands, emptied before each run
 """
 
@@ -74,6 +75,10 @@ class Workspace:
     def bytecode(self, cell: str) -> Path:
         """Where a cell's commands keep their bytecode."""
         return self.folder / ".bytecode" / cell
+
+    def copy(self, cell: str) -> Path:
+        """Where the copy of the project lies that a cell's commands may write to."""
+        return self.folder / ".copies" / cell
 
     def record(self, cell: str) -> Record | None:
         """What the cell's environment was last proven to be; None where nothing holds."""

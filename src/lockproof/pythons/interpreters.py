@@ -38,7 +38,8 @@ class Interpreter:
 
     `executable` is a real file; `version` exact ("3.11.7", "3.13.0t"); `prefix` the base prefix; `platform`
     has the libc's version. `files` holds `sha256:…` of `executable`, `libpython` (or "static"), `lib-dynload`
-    (or "none") and `stdlib`, which is the same in every path; `rows` the files behind the last two.
+    (or "none") and `stdlib`, which is the same in every path; `rows` the files behind the last two. `image` is the id
+    of the container image that holds it, in which its paths are then meant; empty for one of this machine.
     """
 
     executable: Path
@@ -49,6 +50,7 @@ class Interpreter:
     facts: Mapping[str, str]
     files: Mapping[str, str]
     rows: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
 
     @property
     def identity(self) -> dict[str, str]:

@@ -99,6 +99,19 @@ def probe(
     return said
 
 
+def probe_script() -> Path:
+    """The script that an interpreter is asked with."""
+    return _SCRIPT
+
+
+def answer_of(printed: str, executable: Path) -> Probe:
+    """What an interpreter that isn't of this machine printed when it was asked; `executable` is its real path there.
+
+    Raises NotAnInterpreterError.
+    """
+    return _probe_of(executable, _answer_in(printed), elsewhere=True)
+
+
 def host_platform() -> Platform:
     """The platform of the running interpreter, with its libc's version; runs nothing but musl's loader."""
     from lockproof.pythons import probe as script  # late: `platform` and `sysconfig` cost 10 ms
@@ -137,8 +150,12 @@ def _ask(executable: Path, timeout: float) -> Mapping[str, object]:
             raise TooOldError("knows no -I")
         last_line = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise NotAnInterpreterError(f"ended with code {code}{last_line and f' ({last_line[:200]})'}")
+    return _answer_in(out)
+
+
+def _answer_in(printed: str | bytes) -> Mapping[str, object]:
     try:
-        answer: object = json.loads(out)
+        answer: object = json.loads(printed)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
@@ -166,7 +183,7 @@ def _what_is_in(pipe: IO[bytes] | None) -> bytes:
         return b""
 
 
-def _probe_of(executable: Path, answer: Mapping[str, object]) -> Probe:
+def _probe_of(executable: Path, answer: Mapping[str, object], *, elsewhere: bool = False) -> Probe:
     match answer:
         case {
             "executable": str(said),
@@ -181,7 +198,7 @@ def _probe_of(executable: Path, answer: Mapping[str, object]) -> Probe:
             "facts": dict(facts),
             "platform": dict(platform),
         }:
-            if not _same_file(said, executable):
+            if not elsewhere and not _same_file(said, executable):
                 raise NotAnInterpreterError(f"runs another interpreter, {said or 'without a name'}")
             return Probe(
                 executable=executable,

@@ -12,6 +12,7 @@ from lockproof.errors import UnavailableError, UsageError
 from lockproof.proof.fingerprint import Finding
 from lockproof.reading.bytecode import check_bytecode
 from lockproof.reading.folders import folder_findings, modes_of
+from lockproof.reading.inside import interpreter_inside
 from lockproof.reading.observation import observe
 from lockproof.reading.reader import ChangedDuringRead, read_tree
 from lockproof.reading.readtree import bytecode_of, layout_of
@@ -56,6 +57,7 @@ def inspect_environment(
     vouched: Path | None = None,
     worked: Worked | None = None,
     reading: Reading | None = None,
+    contained: Interpreter | None = None,
 ) -> Inspection:
     """Read the virtual environment in `folder`, and say what its fingerprint is.
 
@@ -63,16 +65,21 @@ def inspect_environment(
     Links are followed only below `store` and only where pyvenv.cfg says that the environment was joined by links.
     `known` spares reading files whose bytes were hashed while they looked as they do now; what is read is entered.
     Where everything is as in `previous`, its fingerprint is the answer. `vouched` is a folder in which it is remembered
-    which bytecode is true to its source; for `worked`, see `observe`, for `reading`, `read_tree`. Raises UsageError for
-    a folder that is no environment, UnavailableError for one that can't be read or changes meanwhile.
+    which bytecode is true to its source; for `worked`, see `observe`, for `reading`, `read_tree`. `contained` is the
+    interpreter that an environment for a container must be of: then nothing of this machine is asked. Raises UsageError
+    for a folder that is no environment, UnavailableError for one that can't be read or changes meanwhile.
     """
     tree = _read(folder, store, known, previous, reading)
-    interpreter, finding = interpreter_of(tree, identify, declared)
+    if contained:
+        interpreter, finding = interpreter_inside(folder, layout_of(tree).scripts, contained)
+    else:
+        interpreter, finding = interpreter_of(tree, identify, declared)
     further = ([finding] if finding else []) + mount_findings(tree.real_root)
     same = previous and tree is previous.tree and interpreter == previous.interpreter
     if previous and same and set(further) <= set(previous.fingerprint.findings):
         return Inspection(fingerprint=previous.fingerprint, tree=tree, interpreter=interpreter)
-    answers, open_folders = bytecode_answers(tree, bytecode_of(tree), interpreter, vouched), _open_folders(tree)
+    runs_here = None if contained else interpreter  # what can't be run can't compile either
+    answers, open_folders = bytecode_answers(tree, bytecode_of(tree), runs_here, vouched), _open_folders(tree)
     fingerprint = observe(
         tree,
         bytecode=answers,

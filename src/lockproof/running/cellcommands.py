@@ -7,15 +7,16 @@ import re
 import shlex
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lockproof.cells.posargs import substitute_posargs
 from lockproof.environments.pycache import prepare_bytecode
-from lockproof.errors import LockproofError
+from lockproof.errors import LockproofError, UnavailableError
 from lockproof.proof.fingerprint import Finding
 from lockproof.pythons.layout import layout_for
+from lockproof.running.cellcontainers import ContainerCommand
 from lockproof.running.outcomes import CommandResult
 from lockproof.running.process import allowed_environment, find_program
 from lockproof.wheels.compiled import changed_compiled, compile_imported, place_compiled
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from lockproof.containers.contained import Contained
     from lockproof.environments.workspace import Workspace
     from lockproof.running.celloverlays import CellOverlays
     from lockproof.running.outcomes import Listener
     from lockproof.running.preparation import Job
-    from lockproof.running.process import Processes
+    from lockproof.running.process import Finished, Processes
     from lockproof.wheels.compiled import Placed
 
 # What changes how programs behave, and is no part of an environment. Python's own variables only: another program's
@@ -43,6 +45,9 @@ SHARING = ("hardlink", "symlink")
 _STORES_TIMES = (*SHARING, "overlay")
 
 
+_NAMED = 20  # changed files of the project
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
     """What the user asked of a run; `project` is where commands start, `cache` what projects share."""
@@ -55,6 +60,8 @@ class Options:
     recreate: bool = False
     install_only: bool = False
     paranoid: bool = False
+    containers: Mapping[str, Contained] = field(default_factory=dict)  # by the ids of cells
+    doubts: Mapping[str, str] = field(default_factory=dict)  # why such cells stay unproven
 
     @property
     def app_data(self) -> Path:
@@ -107,8 +114,14 @@ class CellCommands:
         log = self._workspace.log(cell.id)
         log.write_bytes(b"")
         self._place_bytecode(job, progress.mode)
-        environment = self._command_environment(job)
+        inside = self._container(job)
+        environment = inside.variables() if inside else self._command_environment(job)
         progress.inputs = {name: value for name, value in sorted(environment.items()) if _INPUTS.fullmatch(name)}
+        with inside.checkout() if inside else nullcontext():
+            return self._run_all(job, environment, log, progress)
+
+    def _run_all(self, job: Job, environment: Mapping[str, str], log: Path, progress: Progress) -> str:
+        cell = job.cell
         for command in cell.commands:
             argv = substitute_posargs(command, self._options.posargs)
             self._listener.phase(cell, shlex.join(argv))
@@ -122,19 +135,15 @@ class CellCommands:
 
     def _command(self, job: Job, argv: list[str], env: Mapping[str, str], log: Path, progress: Progress) -> str:
         """Run one command; returns why it failed, or nothing."""
-        cell, cwd = job.cell, self._options.project
+        cell = job.cell
+        inside = self._container(job)
         try:
-            program, own = self._program(argv[0], job, env)
-            started = [program, *argv[1:]]
-            finished = self._processes.run(
-                overlay.inside(started) if (overlay := self._overlays.of(job)) else started,
-                env=env,
-                cwd=cwd,
-                log=log,
-                timeout=cell.timeout,
-                listen=lambda line: self._listener.output(cell, line),
+            finished, own, said = (
+                self._run_inside(inside, job, argv, log) if inside else self._run_here(job, argv, env, log)
             )
         except LockproofError as error:
+            if inside and isinstance(error, UnavailableError):
+                raise  # that was the engine, not the command
             progress.commands.append(CommandResult(argv=tuple(argv), exit_code=127, seconds=0.0, log=str(log)))
             self._listener.output(cell, str(error))
             return str(error)
@@ -146,7 +155,43 @@ class CellCommands:
         )
         if finished.timed_out:
             return f"no end after {cell.timeout:g} s"
-        return f"exit code {finished.exit_code}" if finished.exit_code else ""
+        return f"exit code {finished.exit_code}{said}" if finished.exit_code else ""
+
+    def _run_here(self, job: Job, argv: list[str], env: Mapping[str, str], log: Path) -> tuple[Finished, bool, str]:
+        program, own = self._program(argv[0], job, env)
+        started = [program, *argv[1:]]
+        finished = self._processes.run(
+            overlay.inside(started) if (overlay := self._overlays.of(job)) else started,
+            env=env,
+            cwd=self._options.project,
+            log=log,
+            timeout=job.cell.timeout,
+            listen=lambda line: self._listener.output(job.cell, line),
+        )
+        return finished, own, ""
+
+    def _run_inside(self, inside: ContainerCommand, job: Job, argv: list[str], log: Path) -> tuple[Finished, bool, str]:
+        program, own = inside.program(argv[0])
+        finished, said = inside.run(
+            program,
+            argv[1:],
+            environ=self._options.environ,
+            log=log,
+            processes=self._processes,
+            listen=lambda line: self._listener.output(job.cell, line),
+        )
+        return finished, own, f": {said}" if said else ""
+
+    def unproven(self, job: Job) -> str:
+        """Why what the commands ran in can't be proven, though the environment was; empty where it can."""
+        return self._options.doubts.get(job.cell.id, "")
+
+    def _container(self, job: Job) -> ContainerCommand | None:
+        contained = self._options.containers.get(job.cell.id)
+        if contained is None:
+            return None
+        project, store = self._options.project, self._options.cache / "store"
+        return ContainerCommand(job.cell, contained, project=project, store=store, workspace=self._workspace)
 
     def _program(self, name: str, job: Job, env: Mapping[str, str]) -> tuple[str, bool]:
         """The path of a command's program, as the command sees it, and whether it is of the environment."""
@@ -161,7 +206,7 @@ class CellCommands:
         """Empty the commands' bytecode folder, and put into it what is vouched for."""
         self._workspace.clear_bytecode(job.cell.id)
         prefix = self._workspace.bytecode(job.cell.id)
-        if job.interpreter is None:
+        if job.interpreter is None or job.interpreter.image:
             return
         prepare_bytecode(prefix, job.interpreter, self._options.cache / "bytecode")
         if mode in _STORES_TIMES:  # elsewhere the sources' times are not those of the store
@@ -178,7 +223,7 @@ class CellCommands:
 
     def keep_bytecode(self, job: Job, mode: str) -> None:
         """Compile what was imported, for the next run."""
-        if job.interpreter and mode in _STORES_TIMES:
+        if job.interpreter and not job.interpreter.image and mode in _STORES_TIMES:
             compile_imported(self._workspace.bytecode(job.cell.id), self._site(job), job.entries, job.interpreter)
 
     def _site(self, job: Job) -> Path:
@@ -197,3 +242,15 @@ class CellCommands:
             "LOCKPROOF_CELL": cell.id,
         }
         return {**passed, **ours, **cell.env}
+
+
+def project_findings(job: Job) -> list[Finding]:
+    """What the project's own files were while the commands ran: they may write there, and it is worth knowing."""
+    try:
+        changed = job.project.tree.changes() if job.project else []
+    except LockproofError as error:  # another cell's command may be writing just now
+        return [Finding("project-changed", "", f"can't be read: {error}", "note")]
+    told = [Finding("project-changed", path, "was changed while the commands ran", "note") for path in changed[:_NAMED]]
+    if len(changed) > _NAMED:
+        told.append(Finding("project-changed", "", f"{len(changed) - _NAMED} more files were changed", "note"))
+    return told

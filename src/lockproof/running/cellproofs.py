@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.environments.overlay import fingerprint_inside, marked
 from lockproof.pythons.interpreters import identify
+from lockproof.reading.inside import interpreter_inside
 from lockproof.reading.inspection import inspect_environment, interpreter_of
 from lockproof.reading.lastlook import LastLook, fingerprint_of, is_of, look_from_bytes, look_of
 from lockproof.reading.layered import image_look, read_layers
@@ -136,6 +137,7 @@ class CellProofs:
             identify=lambda executable: self._identify(executable, job, again=again),
             store=self._store.folder,
             declared=job.interpreter.executable if job.interpreter else None,
+            contained=job.interpreter if job.interpreter and job.interpreter.image else None,
             known={} if self._options.paranoid else self._store.known,
             previous=None if self._options.paranoid or not again or isinstance(earlier, LastLook) else earlier,
             worked=job.worked,
@@ -162,8 +164,12 @@ class CellProofs:
         with suppress(OSError):
             tree.texts["pyvenv.cfg"] = (folder / "pyvenv.cfg").read_bytes()
         declared = job.interpreter.executable if job.interpreter else None
-        interpreter, finding = interpreter_of(
-            tree, lambda executable: self._identify(executable, job, again=again), declared, look.scripts
+        interpreter, finding = (
+            interpreter_inside(folder, look.scripts, job.interpreter)
+            if job.interpreter and job.interpreter.image
+            else interpreter_of(
+                tree, lambda executable: self._identify(executable, job, again=again), declared, look.scripts
+            )
         )
         if interpreter is None or finding is not None:
             return None

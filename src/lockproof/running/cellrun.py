@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from lockproof.environments.environment import Made, disk_error, make_environments, make_skeleton
 from lockproof.environments.workspace import Record
 from lockproof.errors import LockproofError
-from lockproof.proof.fingerprint import Finding
 from lockproof.running.bareenvironments import BareEnvironments
-from lockproof.running.cellcommands import SHARING, CellCommands, Options, Progress
+from lockproof.running.cellcommands import SHARING, CellCommands, Options, Progress, project_findings
 from lockproof.running.cellholds import CellHolds
 from lockproof.running.celloverlays import CellOverlays, order_of
 from lockproof.running.cellproofs import CellProofs
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from lockproof.running.process import Processes
     from lockproof.wheels.store import Store
 
-_NAMED = 20  # changed files of the project
 _TOLD = 8  # replaced files, before only their number is
 _TOGETHER = 8  # environments made in one pass before the first command runs
 
@@ -72,11 +70,14 @@ class CellRunner:
         self._made: dict[str, tuple[str, float]] = {}
 
     def reaches(self, cell: Cell) -> bool:
-        """Whether the cell is one of this machine's platform."""
-        return cell.on_host
+        """Whether the cell is one of this machine's platform, or runs in a container here."""
+        return cell.on_host or cell.container is not None
 
     def problem(self, cell: Cell) -> str:
         """Why no environment of this cell can be had here, whatever its interpreter; empty where one can."""
+        if cell.container is not None and (cell.link == "overlay" or cell.installer != "lockproof"):
+            kind = "link: overlay" if cell.link == "overlay" else f"installer: {cell.installer}"
+            return f"{kind} is for environments of this machine, and this cell's Python is in an image"
         if cell.link != "overlay" or cell.installer != "lockproof":
             return ""
         if self._overlay_problem is None:
@@ -183,20 +184,26 @@ class CellRunner:
             self._running.discard(job.cell.id)
 
     def _run_and_prove(self, job: Job, progress: Progress) -> Outcome:
-        failure = self._commands.run(job, progress)
+        try:
+            failure = self._commands.run(job, progress)
+        except LockproofError:  # nobody proves any more what was done to the files that it shares
+            self._heal(job, progress.mode)
+            raise
         try:
             proof = self._prove(job, progress, again=True)
         except LockproofError as error:
             self._heal(job, progress.mode)
             reason = f"its commands left no environment that can be read: {error}"
             return self._outcome(job, progress, "mismatch", reason)
-        proof = replace(proof, findings=(*proof.findings, *_project_findings(job)))
+        proof = replace(proof, findings=(*proof.findings, *project_findings(job)))
         if findings := self._commands.bytecode_findings(job):
             proof = replace(proof, verdict="mismatch", findings=(*findings, *proof.findings))
         if proof.verdict != "match":
             self._heal(job, progress.mode)
             reason = f"its commands changed the environment: {first_reason(proof)}"
             return self._outcome(job, progress, proof.verdict, reason, proof)
+        if unproven := self._commands.unproven(job):
+            return self._outcome(job, progress, "unproven", unproven, replace(proof, verdict="unproven"))
         self._keep(job, proof, progress.mode)
         if self.compiling:  # not in a run that had to fetch wheels: it is long enough
             self._commands.keep_bytecode(job, progress.mode)
@@ -331,18 +338,6 @@ class CellRunner:
             link=progress.mode,
             error_code=error_code,
         )
-
-
-def _project_findings(job: Job) -> list[Finding]:
-    """What the project's own files were while the commands ran: they may write there, and it is worth knowing."""
-    try:
-        changed = job.project.tree.changes() if job.project else []
-    except LockproofError as error:  # another cell's command may be writing just now
-        return [Finding("project-changed", "", f"can't be read: {error}", "note")]
-    told = [Finding("project-changed", path, "was changed while the commands ran", "note") for path in changed[:_NAMED]]
-    if len(changed) > _NAMED:
-        told.append(Finding("project-changed", "", f"{len(changed) - _NAMED} more files were changed", "note"))
-    return told
 
 
 def _installed(layers: Mapping[str, str]) -> dict[str, str]:

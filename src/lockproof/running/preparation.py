@@ -153,7 +153,7 @@ class Fetching:
 
 def find_interpreters(cells: Sequence[Cell], discovery: Discovery) -> dict[str, Interpreter | LockproofError]:
     """For each exact Python of the cells that run here: the interpreter, or why there is none."""
-    pythons = list(dict.fromkeys(cell.python for cell in cells if cell.on_host and cell.container is None))
+    pythons = list(dict.fromkeys(cell.python for cell in cells if cell.on_host))
 
     def find(python: str) -> Interpreter | LockproofError:
         try:
@@ -163,6 +163,13 @@ def find_interpreters(cells: Sequence[Cell], discovery: Discovery) -> dict[str, 
 
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(pythons, pool.map(find, pythons), strict=True))
+
+
+def interpreter_for(
+    cell: Cell, interpreters: Mapping[str, Interpreter | LockproofError]
+) -> Interpreter | LockproofError | None:
+    """The interpreter of a cell, or why there is none: that of its container, or one of this machine."""
+    return interpreters.get(cell.python if cell.container is None else cell.id)
 
 
 def make_job(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lockproof.errors import LockproofError
 from lockproof.proof.closure import closure_notes
 from lockproof.running.outcomes import Outcome, exit_code
-from lockproof.running.preparation import make_job
+from lockproof.running.preparation import interpreter_for, make_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Begin = Callable[[Sequence[tuple[Cell, Interpreter]]], None]
 
 INTERRUPTED = 130
+_NOT_HERE = 4  # the exit code of what isn't at hand
 _MISMATCH = 3  # the exit code of what is not as it was
 
 
@@ -119,27 +120,12 @@ class Runner:
         self, plans: Sequence[Plan], interpreters: Mapping[str, Interpreter | LockproofError]
     ) -> list[tuple[Cell, Job]]:
         """The cells that can run here, ready to; every other one gets its outcome."""
-        here: list[tuple[Plan, Interpreter | None]] = []
-        for plan in plans:
-            cell = plan.cell
-            interpreter = interpreters.get(cell.python)
-            if cell.container is not None:
-                self._missing(cell, "container cells are not run by this version: it runs cells of this host only")
-            elif not self._cells.reaches(cell):
-                here.append((plan, None))
-            elif self._cells.local and isinstance(interpreter, LockproofError):
-                self._missing(cell, str(interpreter))
-            elif problem := self._cells.problem(cell):
-                self._missing(cell, problem)
-            else:  # an interpreter that is here builds what has to be built, wherever the cell runs
-                found = None if isinstance(interpreter, LockproofError) else interpreter
-                here.append((plan, found if cell.on_host else None))
-        here = self._built(here)
+        here = self._built(self._runnable(plans, interpreters))
         if self._begin:
             self._begin([(plan.cell, own) for plan, own in here if own and plan.cell.container is None])
         wheels = self._fetching.bring(artifact for plan, _ in here for artifact in plan.artifacts)
         if self._packager:
-            self._packager.offer(here)
+            self._packager.offer([(plan, _builder(interpreter)) for plan, interpreter in here])
         self._cells.compiling = not self._fetching.brought
         jobs: list[tuple[Cell, Job]] = []
         landings: Landings = {}
@@ -160,9 +146,33 @@ class Runner:
             self._listener.note(note)
         return jobs
 
+    def _runnable(
+        self, plans: Sequence[Plan], interpreters: Mapping[str, Interpreter | LockproofError]
+    ) -> list[tuple[Plan, Interpreter | None]]:
+        """The plans of cells that can run or be predicted, with their interpreters; the others get their outcomes."""
+        here: list[tuple[Plan, Interpreter | None]] = []
+        for plan in plans:
+            cell = plan.cell
+            interpreter = interpreter_for(cell, interpreters)
+            if cell.container is not None and not self._cells.local:
+                self._missing(cell, "container cells run on this machine only, and this run is somewhere else")
+            elif not self._cells.reaches(cell):
+                here.append((plan, None))
+            elif isinstance(interpreter, LockproofError) and interpreter.exit_code != _NOT_HERE:
+                code = interpreter.exit_code
+                self._done(Outcome(cell=cell, status="error", reason=str(interpreter), error_code=code))
+            elif self._cells.local and isinstance(interpreter, LockproofError):
+                self._missing(cell, str(interpreter))
+            elif problem := self._cells.problem(cell):
+                self._missing(cell, problem)
+            else:  # an interpreter that is here builds what has to be built, wherever the cell runs
+                found = None if isinstance(interpreter, LockproofError) else interpreter
+                here.append((plan, found if cell.on_host or cell.container is not None else None))
+        return here
+
     def _job(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None, landings: Landings) -> Job:
         if self._packager:
-            plan, wheels = self._packager.packaged(plan, wheels, interpreter)
+            plan, wheels = self._packager.packaged(plan, wheels, _builder(interpreter))
         job = make_job(plan, wheels, interpreter if self._cells.local else None, landings)
         job = self._packager.declared(job) if self._packager else job
         return self._dependencies.checked(job) if self._dependencies else job
@@ -172,7 +182,8 @@ class Runner:
         if self._build is None:
             return here
         built: list[tuple[Plan, Interpreter | None]] = []
-        for (plan, interpreter), found in zip(here, self._build(here), strict=True):
+        found_for = self._build([(plan, _builder(interpreter)) for plan, interpreter in here])
+        for (plan, interpreter), found in zip(here, found_for, strict=True):
             if not isinstance(found, LockproofError):
                 built.append((found, interpreter))
             elif not plan.cell.on_host:
@@ -235,6 +246,11 @@ class Runner:
                 continue
             self._listener.note(f"{cell.id}: run again alone: a file that it shares with other cells was changed")
             self._done(self._cells.run(job))
+
+
+def _builder(interpreter: Interpreter | None) -> Interpreter | None:
+    """The interpreter if it can build here; one of an image can't."""
+    return None if interpreter is None or interpreter.image else interpreter
 
 
 def _is_contested(outcome: Outcome, jobs: Sequence[tuple[Cell, Job]]) -> bool:
