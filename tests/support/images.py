@@ -72,7 +72,7 @@ def build(
         (folder / "Dockerfile").write_text(dockerfile)
     layers = ["--layers=false"] if engine.name == "podman" else []  # one for each step takes long
     given = [word for name, value in (arguments or {}).items() for word in ("--build-arg", f"{name}={value}")]
-    command = [engine.program, "build", "--network", "host", "--tag", tag, *layers, *given, str(folder)]
+    command = [engine.program, "build", "--force-rm", "--network", "host", "--tag", tag, *layers, *given, str(folder)]
     done = subprocess.run(
         command, env=dict(engine.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
