@@ -27,6 +27,7 @@ Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 _WORTH_A_FORK = 500  # files
+_READERS = 4  # processes: each is made, and its answer taken, by this one alone
 _BATCH = 32  # files taken at once: the last one that is at work keeps the others waiting
 _MOST = 1024  # batches, whose numbers fit in a pipe, however small (one page: pipe(7))
 _NUMBER = 4  # bytes
@@ -76,7 +77,7 @@ def read_on_all_cores(unread: list[Unread]) -> list[Row]:
 
     Whoever has time takes the next batch from a queue, this process among them: a pipe that holds their numbers.
     """
-    forks = _forks(os.cpu_count() or 1) - 1 if len(unread) >= _WORTH_A_FORK else 0
+    forks = _forks(_READERS) - 1 if len(unread) >= _WORTH_A_FORK else 0
     if forks < 1:
         return read_all(unread)
     size = max(_BATCH, -(-len(unread) // _MOST))
