@@ -32,6 +32,7 @@ def fan_in(options: argparse.Namespace, project: Project) -> int:
 
     expected = _expected(project.places.folder / options.expect, options.expect, project)
     policies = _policies(project, expected, options.expect)
+    expected = {cell: expected[cell] for cell in policies}  # in the order of the matrix
     named = list(_named(options.targets, project.places.folder))
     result = gather(expected, policies, ((name, read_target(name, project)) for name in named))
     if options.json:
