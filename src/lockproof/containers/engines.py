@@ -185,7 +185,9 @@ class Engine:
             stdin=subprocess.DEVNULL, capture_output=True, check=False, env=dict(self.environ),
         )  # fmt: skip
         if done.returncode:
-            raise self._problem(done.stderr.decode("utf-8", "replace"), arguments[-1])
+            last = arguments[-2 if arguments[-1] == _NO_COMMAND else -1]
+            about = "" if "{{" in last else last  # a question about all containers is about none
+            raise self._problem(done.stderr.decode("utf-8", "replace"), about)
         return done.stdout.decode("utf-8", "replace")
 
     def _problem(self, words: str, reference: str) -> UnavailableError | UsageError:
@@ -202,8 +204,9 @@ class Engine:
                 f"{self.name} has no such image or container", where=reference, why=why,
                 remedy=f"`{self.name} images` and `{self.name} ps --all` list them; nothing is pulled",
             )  # fmt: skip
+        full = f"`{self.name} system prune` makes room, if nothing else does" if "no space left" in said else ""
         return UnavailableError(
-            f"{self.name} failed", where=reference, why=why, remedy="see what it says, and try again"
+            f"{self.name} failed", where=reference, why=why, remedy=full or "see what it says, and try again"
         )
 
 
