@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BASE = "lockproof-test-base"
 ARM64 = "lockproof-test-arm64"
 PYTHON = "lockproof-test-same-python"
-_PACKAGES = "python3,python3-venv,dash,coreutils,libc-bin"
+_PACKAGES = "python3,python3-venv,dash,coreutils,libc-bin,libstdc++6"  # the last for compiled packages
 _PODMAN = """\
 [engine]
 runtime = "runc"
