@@ -122,7 +122,7 @@ def test_other_platforms_are_predicted(small: Project) -> None:
     document = small.json("predict", str(ran.cells[1]["id"]))
     predicted = foreign["predicted"]
     assert (document["digest"], document["layers"]) == (predicted["digest"], predicted["layers"])  # type: ignore[index]
-    assert ["scripts/plain" in document["files"], document["about"]["platform"]] == [True, "windows-x86_64"]  # type: ignore[operator,index]
+    assert ["scripts/plain.exe" in document["files"], document["about"]["platform"]] == [True, "windows-x86_64"]  # type: ignore[operator,index]
     skipped = small.run("--skip-missing")
     assert (skipped.ended.code, skipped.statuses) == (0, ["passed", "skipped", "skipped"])
 
