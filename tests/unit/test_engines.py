@@ -41,7 +41,10 @@ def program(folder: Path, name: str, said: str) -> dict[str, str]:
             ABSENT, UsageError, "docker has no such image or container",
             "`docker images` and `docker ps --all` list them; nothing is pulled",
         ),
-        ("no space left on device", UnavailableError, "docker failed", "`docker system prune` makes room, if nothing else does"),
+        (
+            "no space left on device", UnavailableError, "docker failed",
+            "`docker system prune` makes room, if nothing else does",
+        ),
     ],
 )  # fmt: skip
 def test_what_an_engine_says(tmp_path: Path, said: str, kind: type[LockproofError], what: str, remedy: str) -> None:
