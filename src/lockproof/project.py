@@ -290,19 +290,26 @@ class Project:
         )
 
     def jobs(
-        self, cells: Sequence[Cell], told: Callable[[int, int, int], None], note: Callable[[str], None]
+        self,
+        cells: Sequence[Cell],
+        told: Callable[[int, int, int], None],
+        note: Callable[[str], None],
+        inside: Mapping[str, Interpreter | LockproofError] | None = None,
     ) -> list[Job]:
-        """The predicted cells, wheels fetched; a missing interpreter leaves its layer out. Raises the first error."""
-        from lockproof.running.preparation import make_job
+        """The predicted cells, wheels fetched; a missing interpreter leaves its layer out. Raises the first error.
+
+        `inside` has the interpreters of container cells by the cell's id: nothing is built with them.
+        """
+        from lockproof.running.preparation import builder, make_job
         from lockproof.running.process import Processes
 
         plans = self.plans(cells)
-        interpreters = self.interpreters(cells)
+        interpreters = {**self.interpreters(cells), **(inside or {})}
         fetching = self.fetching(told)
         here = [(plan, _here(plan.cell, interpreters)) for plan in plans]
         processes = Processes()
         build, packager = self.builder(fetching, note, processes), self.packager(fetching, note, processes)
-        built = build(here) if build else plans
+        built = build([(plan, builder(own)) for plan, own in here]) if build else plans
         for failure in (plan for plan in built if isinstance(plan, LockproofError)):
             raise failure
         pairs = [
@@ -311,10 +318,10 @@ class Project:
         wheels = fetching.bring(artifact for plan, _ in pairs for artifact in plan.artifacts)
         if packager is None:
             return [self.dependencies.checked(make_job(plan, wheels, found)) for plan, found in pairs]
-        packager.offer(pairs)
+        packager.offer([(plan, builder(own)) for plan, own in pairs])
         jobs = []
         for plan, found in pairs:
-            job = packager.declared(make_job(*packager.packaged(plan, wheels, found), found))
+            job = packager.declared(make_job(*packager.packaged(plan, wheels, builder(found)), found))
             jobs.append(self.dependencies.checked(job))
         return jobs
 
@@ -328,8 +335,8 @@ class Project:
 
 
 def _here(cell: Cell, interpreters: Mapping[str, Interpreter | LockproofError]) -> Interpreter | None:
-    """The interpreter of a cell of this host; None where there is none."""
-    found = interpreters.get(cell.python) if cell.on_host else None
+    """The interpreter of a cell of this host, or of a container that somebody looked into; else None."""
+    found = interpreters.get(cell.python if cell.on_host else cell.id)
     return None if isinstance(found, LockproofError) else found
 
 

@@ -101,6 +101,21 @@ def test_what_a_command_in_a_container_sees(boxed: Project, engine: Engine) -> N
     assert not (boxed.folder / "written").exists()
 
 
+def test_the_environment_of_a_container_cell_is_verified(boxed: Project, engine: Engine) -> None:
+    boxed.matrix(python=[], commands=["plain"], cells={"include": [cell(image_id(engine), engine, DEBIANS)]})
+    boxed.run("--install-only")
+    [folder] = (boxed.folder / ".lockproof").glob(f"{DEBIANS}-*")
+
+    honest = boxed("verify", str(folder), "--cell", engine.name)
+    (folder / "bin" / "python").unlink()
+    (folder / "bin" / "python").symlink_to("/usr/bin/python3.13")
+    other = boxed("verify", str(folder), "--cell", engine.name)
+
+    assert (honest.code, honest.out) == (0, f"match: {folder} is, to the byte, what {folder.name} says\n"), honest
+    assert other.code == 3, other
+    assert "leads to /usr/bin/python3.13, not to /usr/bin/python3.11 of the image" in other.out
+
+
 def test_a_copy_of_the_checkout_can_be_written_to_and_is_gone(boxed: Project, engine: Engine) -> None:
     write = boxed.script("import pathlib", "pathlib.Path('written').touch()", "print(sorted(pathlib.Path().glob('*')))")
     inside = cell(image_id(engine), engine, DEBIANS, project="copy")

@@ -34,6 +34,13 @@ RUN python3 -m pip install --no-cache-dir --require-hashes --index-url "$INDEX" 
         --index-url "$INDEX" -r requirements.txt
 CMD ["plain"]
 """
+DEBIANS = """\
+FROM app
+COPY plain.txt ./
+RUN /usr/bin/python3 -m venv --without-pip /venv \\
+    && python3 -m pip --python /venv/bin/python install --no-cache-dir --no-compile --require-hashes \\
+        --index-url {index} -r plain.txt
+"""
 QUOTED = "/srv/it's my app"
 MODULE = "lib/python{series}/site-packages/plain/__init__.py"
 
@@ -128,6 +135,30 @@ def test_an_environment_in_a_folder_that_needs_quoting(built: Built) -> None:
 
     assert ended.code == 0, ended
     assert ended.out.startswith(f"match: {target} is")
+
+
+def test_an_image_is_held_against_a_cell_of_that_image(built: Built) -> None:
+    """Its Python, Debian's, is none of this machine's: the cell is predicted by asking it in the image."""
+    plain = "".join((built.folder / "requirements.txt").read_text().splitlines(keepends=True)[:2])
+    for folder in (built.folder, built.project.folder):
+        (folder / "plain.txt").write_text(plain)
+    with LoopbackIndex(built.project.base / "wheels") as index:
+        target = built.derived("debians", DEBIANS.format(index=index.url))
+    container = {"image": built.engine.image("debians").id, "engine": built.engine.name, "python": "/usr/bin/python3"}
+    cells = {"include": [{"name": "debian", "python": "3.11.2", "container": container}]}
+    matrix = {"version": 1, "python": [], "lock": "plain.txt", "cells": cells, "policy": {"platform": "libc"}}
+    (built.project.folder / "container.yaml").write_text(json.dumps(matrix))
+    changed = built.derived(
+        "other", "FROM debians\nRUN echo '# more' >> /venv/lib/python3.11/site-packages/plain/__init__.py\n"
+    )
+
+    honest = built("verify", f"{target}:/venv", "--cell", "debian", "--matrix", "container.yaml", "-v")
+    drifted = built("verify", f"{changed}:/venv", "--cell", "debian", "--matrix", "container.yaml", "--json")
+
+    assert honest.code == 0, honest
+    assert honest.out.startswith(f"match: {target}:/venv is, to the byte, what 3.11.2-")
+    named = {row["path"] for row in json.loads(drifted.out)["findings"] if row["level"] == "mismatch"}
+    assert (drifted.code, named) == (3, {"site/plain/__init__.py"})
 
 
 def test_one_byte_changed_in_a_layer_is_drift(built: Built) -> None:

@@ -20,6 +20,7 @@ from lockproof.attestation.statement import statement_bytes, statement_of
 from lockproof.cells.policykeys import STRICT
 from lockproof.commands.looks import VERDICT_EXIT, chosen_policy, one_cell, proof_to_json
 from lockproof.commands.output import print_json, progress
+from lockproof.commands.places import jobs_of
 from lockproof.errors import UsageError
 from lockproof.proof.compare import prove
 from lockproof.proof.policy import apply
@@ -50,7 +51,7 @@ def attest(options: argparse.Namespace, project: Project) -> int:
     signer = load_signer(project.places.folder / options.key, options.key, lambda: _passphrase(options, project))
     cells, targets = _chosen(options, project)
     with progress(options) as listener:
-        jobs = project.jobs(cells, listener.fetching, listener.note)
+        jobs = jobs_of(project, cells, listener)
     lines, told, codes = [], [], []
     for job, target in zip(jobs, targets, strict=True):
         observed = observe_target(target, project, job.interpreter)  # a saved one would be a mere claim
@@ -133,7 +134,7 @@ def verify_attestation(options: argparse.Namespace, project: Project) -> int:
     job = None
     if options.cell:
         with progress(options) as listener:
-            job = project.jobs([one_cell(options.cell, project)], listener.fetching, listener.note)[0]
+            [job] = jobs_of(project, [one_cell(options.cell, project)], listener)
     observed = read_target(options.target, project, job.interpreter if job else None)
     if job is None:
         statement = nearest(statements, observed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lockproof.cells.policykeys import STRICT
 from lockproof.commands.listing import list_cells
 from lockproof.commands.output import print_json, progress
+from lockproof.commands.places import jobs_of
 from lockproof.errors import UsageError
 from lockproof.proof.bundle import Bundle
 from lockproof.proof.fingerprint import finding_to_json, to_json
@@ -101,7 +102,7 @@ def verify(options: argparse.Namespace, project: Project) -> int:
     else:
         cell = one_cell(options.cell, project)
         with progress(options) as listener:
-            job = project.jobs([cell], listener.fetching, listener.note)[0]
+            [job] = jobs_of(project, [cell], listener)
         expected, interpreter, against = job.predicted, job.interpreter, cell.id
     observed = read_target(options.target, project, interpreter)
     proof = prove(expected, with_project(observed, job) if job else observed)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lockproof.containers.contained import Place
     from lockproof.project import Project
     from lockproof.pythons.interpreters import Interpreter
+    from lockproof.reporters.progress import Progress
+    from lockproof.running.preparation import Job
 
 
 def settle(
@@ -52,3 +54,16 @@ def interpreters_inside(places: Mapping[str, Place]) -> dict[str, Interpreter | 
         for cell, place in places.items()
         if isinstance(place, Contained | LockproofError)
     }
+
+
+def jobs_of(project: Project, cells: Sequence[Cell], listener: Progress) -> list[Job]:
+    """What environments of the cells should be, wheels fetched: those of container cells by what is in their image.
+
+    Raises the first error, such as that of an engine that isn't there.
+    """
+    settled, places = settle(project, cells)
+    inside = interpreters_inside(places)
+    for found in inside.values():
+        if isinstance(found, LockproofError):
+            raise found
+    return project.jobs(settled, listener.fetching, listener.note, inside)

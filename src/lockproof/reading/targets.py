@@ -84,9 +84,9 @@ class Recogniser:
     """Interpreters of this machine, by content: the expected one first, then all of the same series."""
 
     def __init__(self, project: Project, expected: Interpreter | None) -> None:
-        """`expected` is the interpreter that a cell declares."""
+        """`expected` is the interpreter that a cell declares; one that lies in an image is none of this machine."""
         self._project = project
-        self._expected = expected
+        self._expected = None if expected and expected.image else expected
         self.declared = str(expected.executable) if expected else ""
         self.vouched = project.places.cache / "vouched"
 
@@ -228,7 +228,8 @@ def _inspect_environment(path: Path, project: Project, expected: Interpreter | N
     from lockproof.pythons.interpreters import identify
     from lockproof.reading.sharedwork import Ahead, read_on_all_cores
 
-    discovery = replace(project.discovery, trusted=(expected.executable,) if expected else ())
+    contained = expected if expected and expected.image else None
+    discovery = replace(project.discovery, trusted=(expected.executable,) if expected and not contained else ())
 
     def look(executable: Path) -> tuple[Interpreter | None, tuple[Finding, ...]]:
         interpreter = identify(executable, discovery)
@@ -236,7 +237,7 @@ def _inspect_environment(path: Path, project: Project, expected: Interpreter | N
 
     python = os.path.realpath(path / "bin" / "python")
     inside = python.startswith(f"{os.path.realpath(path)}/")  # which nobody may run, whatever names it
-    with Ahead(look, None if inside else Path(python)) as looked:
+    with Ahead(look, None if inside or contained else Path(python)) as looked:
         from lockproof.reading.inspection import inspect_environment  # while the other is at work
 
         inspection = inspect_environment(
@@ -246,8 +247,9 @@ def _inspect_environment(path: Path, project: Project, expected: Interpreter | N
             declared=expected.executable if expected else None,
             vouched=project.places.cache / "vouched",
             reading=read_on_all_cores,
+            contained=contained,
         )
-        answer = looked.answer if inspection.interpreter else None
+        answer = looked.answer if inspection.interpreter and not contained else None
     return _told_of(inspection, answer[1]) if answer else inspection
 
 

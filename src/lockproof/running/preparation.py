@@ -256,3 +256,8 @@ def about_plan(plan: Plan, lock: Lock, verdict: str) -> dict[str, str]:
         "selector": plan.selector,
         "verdict": verdict,
     }
+
+
+def builder(interpreter: Interpreter | None) -> Interpreter | None:
+    """The interpreter if it can build here; one of an image can't."""
+    return None if interpreter is None or interpreter.image else interpreter

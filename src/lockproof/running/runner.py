@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lockproof.errors import LockproofError
 from lockproof.proof.closure import closure_notes
 from lockproof.running.outcomes import Outcome, exit_code
-from lockproof.running.preparation import interpreter_for, make_job
+from lockproof.running.preparation import builder, interpreter_for, make_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -125,7 +125,7 @@ class Runner:
             self._begin([(plan.cell, own) for plan, own in here if own and plan.cell.container is None])
         wheels = self._fetching.bring(artifact for plan, _ in here for artifact in plan.artifacts)
         if self._packager:
-            self._packager.offer([(plan, _builder(interpreter)) for plan, interpreter in here])
+            self._packager.offer([(plan, builder(interpreter)) for plan, interpreter in here])
         self._cells.compiling = not self._fetching.brought
         jobs: list[tuple[Cell, Job]] = []
         landings: Landings = {}
@@ -172,7 +172,7 @@ class Runner:
 
     def _job(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None, landings: Landings) -> Job:
         if self._packager:
-            plan, wheels = self._packager.packaged(plan, wheels, _builder(interpreter))
+            plan, wheels = self._packager.packaged(plan, wheels, builder(interpreter))
         job = make_job(plan, wheels, interpreter if self._cells.local else None, landings)
         job = self._packager.declared(job) if self._packager else job
         return self._dependencies.checked(job) if self._dependencies else job
@@ -182,7 +182,7 @@ class Runner:
         if self._build is None:
             return here
         built: list[tuple[Plan, Interpreter | None]] = []
-        found_for = self._build([(plan, _builder(interpreter)) for plan, interpreter in here])
+        found_for = self._build([(plan, builder(interpreter)) for plan, interpreter in here])
         for (plan, interpreter), found in zip(here, found_for, strict=True):
             if not isinstance(found, LockproofError):
                 built.append((found, interpreter))
@@ -246,11 +246,6 @@ class Runner:
                 continue
             self._listener.note(f"{cell.id}: run again alone: a file that it shares with other cells was changed")
             self._done(self._cells.run(job))
-
-
-def _builder(interpreter: Interpreter | None) -> Interpreter | None:
-    """The interpreter if it can build here; one of an image can't."""
-    return None if interpreter is None or interpreter.image else interpreter
 
 
 def _is_contested(outcome: Outcome, jobs: Sequence[tuple[Cell, Job]]) -> bool:
