@@ -11,8 +11,9 @@ import pytest
 
 from lockproof.containers.engines import Container, Engine, Image
 from lockproof.errors import UsageError
-from lockproof.proof.fingerprint import Finding
+from lockproof.proof.fingerprint import Finding, platform_digest
 from lockproof.reading.images import ImageTarget, find_image, inspect_image, parse_image_target
+from support.elves import elf_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -91,10 +92,6 @@ class FakeEngine(Engine):
         assert reference in ("made", "web")
         return read(io.BytesIO(self.archive))
 
-    def file_of(self, container: str, path: str) -> bytes:
-        del container, path
-        return b""
-
 
 def engine_of(
     files: Mapping[str, bytes], links: Mapping[str, str] = {}, *, mounts: tuple[str, ...] = (), **more: object
@@ -150,6 +147,21 @@ def test_what_is_known_of_an_image_is_told() -> None:
     assert dict(found.about) == {"image": ID, "environment": "/opt/venv", "image-digests": DIGEST}
     assert dict(found.platform) == {"image": ID}
     assert engine.created_of == [ID]
+
+
+def test_an_image_with_musl_is_known_by_its_python_s_loader() -> None:
+    files = {
+        **VENV,
+        "usr/local/bin/python3.12": elf_program(183, loader="/lib/ld-musl-aarch64.so.1"),
+        "lib/ld-musl-aarch64.so.1": b"\x7fELF musl libc (aarch64)\nVersion %s\n\x001.2.5\0",
+    }
+
+    found = inspect_image(parse_image_target("docker-image:app:/opt/venv"), engine_of(files, LINKS), nobody).fingerprint
+
+    facts = {"system": "linux", "machine": "aarch64", "libc": "musl", "musl version": "1.2", "image": ID}
+    assert dict(found.platform) == facts
+    assert found.layers["platform"] == platform_digest(facts)
+    assert found.about["platform"] == "linux-aarch64-musl"
 
 
 def test_the_environment_that_runs_is_taken_and_the_others_are_told() -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.pythons.platforms import Platform
 from lockproof.reading.rootfs import base_prefix, choose, environments_in, platform_of, variables_of_python
 from lockproof.reading.tarreader import Archive
+from support.elves import elf_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ def archive_of(files: Mapping[str, bytes], links: Mapping[str, str] = {}) -> Arc
             info.type, info.linkname = tarfile.SYMTYPE, target
             tar.addfile(info)
     stream.seek(0)
-    archive = Archive()
+    archive = Archive(io.BytesIO())
     archive.take(stream)
     return archive
 
@@ -101,40 +101,40 @@ def test_the_prefix_of_an_environment_s_python(folder: str, prefix: str) -> None
     assert base_prefix(archive_of(FILES, LINKS), folder) == prefix
 
 
-def program(machine: int, bits: int = 2, order: int = 1, loader: bytes = b"") -> bytes:
-    """The beginning of an ELF executable."""
-    number = machine.to_bytes(2, "little" if order == 1 else "big")
-    return (b"\x7fELF" + bytes([bits, order]) + bytes(12) + number + bytes(100) + loader + b"\0").ljust(5000, b"\0")
-
-
 GLIBC = b"\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n\0"
-MUSL = b"\0musl libc (x86_64)\nVersion %s\n\0x1.2.3.4\0\x001.2.5\0"
+# As musl's loader has it: the text that it prints, and apart from it its version. What else is there is none.
+MUSL = b"\x7fELF\0musl libc (x86_64)\nVersion %s\n\0001.2.3.4\0\0001.1.9x\0\0001.2.3\0"
+LOADER = "/lib/ld-musl-x86_64.so.1"
 
 
 @pytest.mark.parametrize(
     ("python", "libc", "platform"),
     [
-        (program(62, loader=b"/lib64/ld-linux-x86-64.so.2"), {"usr/lib/x/libc.so.6": GLIBC}, "linux-x86_64-glibc2.36"),
-        (program(183, loader=b"/lib/ld-linux-aarch64.so.1"), {"usr/lib/libc.so.6": GLIBC}, "linux-aarch64-glibc2.36"),
-        (program(22, order=2, loader=b"/lib/ld64.so.1"), {"usr/lib/libc.so.6": GLIBC}, "linux-s390x-glibc2.36"),
-        (program(62, loader=b"/lib/ld-musl-x86_64.so.1"), {"usr/lib/libc.so": MUSL}, "linux-x86_64-musl1.2"),
-        (program(62, loader=b"/lib64/ld-linux-x86-64.so.2"), {}, "linux-x86_64"),
-        (program(62), {"usr/lib/libc.so.6": GLIBC}, "linux-x86_64"),
-        (program(62, bits=1), {}, ""),
+        (elf_program(62, loader="/lib64/ld-linux-x86-64.so.2"), {"usr/lib/x/libc.so.6": GLIBC}, "x86_64-glibc2.36"),
+        (elf_program(183, loader="/lib/ld-linux-aarch64.so.1"), {"usr/lib/libc.so.6": GLIBC}, "aarch64-glibc2.36"),
+        (elf_program(22, order=">", loader="/lib/ld64.so.1"), {"usr/lib/libc.so.6": GLIBC}, "s390x-glibc2.36"),
+        (elf_program(62, loader=LOADER), {"usr/lib/musl/libc.so": MUSL}, "x86_64-musl1.2"),
+        (elf_program(3, bits=32, loader="/lib/ld-musl-i386.so.1"), {"lib/ld-musl-i386.so.1": MUSL}, "i686-musl1.2"),
+        (elf_program(62, loader=LOADER), {"usr/lib/libc.so.6": GLIBC}, "x86_64"),
+        (elf_program(62, loader=LOADER), {"usr/lib/musl/libc.so": b"\x7fELF"}, "x86_64"),
+        (elf_program(62, loader="/lib64/ld-linux-x86-64.so.2"), {}, "x86_64"),
+        (elf_program(62), {"usr/lib/libc.so.6": GLIBC, "usr/lib/musl/libc.so": MUSL}, "x86_64"),
         (b"#!/bin/sh\n", {}, ""),
     ],
 )  # fmt: skip
 def test_the_platform_is_told_by_the_python_s_own_files(python: bytes, libc: dict[str, bytes], platform: str) -> None:
     files = {"opt/bin/python3.12": python, "usr/lib/x/ld-linux-x86-64.so.2": b"", "usr/lib/ld64.so.1": b"", **libc}
-    links = {
-        "opt/bin/python3": "python3.12", "lib": "usr/lib", "lib64/ld-linux-x86-64.so.2": "/lib/x/ld-linux-x86-64.so.2",
-        "usr/lib/ld-musl-x86_64.so.1": "libc.so",
-    }  # fmt: skip
+    links = {"opt/bin/python3": "python3.12", "lib64/ld-linux-x86-64.so.2": "/lib/x/ld-linux-x86-64.so.2"}
+    if "lib/ld-musl-i386.so.1" not in files:
+        links |= {"lib": "usr/lib", "usr/lib/ld-musl-x86_64.so.1": "musl/libc.so"}
 
-    found = platform_of(archive_of(files, links), "opt", lambda path: files.get(path, b""))
+    found = platform_of(archive_of(files, links), "opt")
 
-    assert (found.spelling if found else "") == platform
-    assert found is None or isinstance(found, Platform)
+    assert (found.spelling if found else "") == (f"linux-{platform}" if platform else "")
+
+
+def test_nothing_is_known_without_a_python() -> None:
+    assert platform_of(archive_of({"opt/bin/sh": elf_program(62)}), "opt") is None
 
 
 def test_variables_that_python_heeds() -> None:

@@ -6,13 +6,11 @@ Nothing is ever pulled, and nothing is started: a file system is read from a con
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
 import socket
 import subprocess
-import tarfile
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -132,20 +130,6 @@ class Engine:
         """The same for an image, by way of a container that is created, never started, and removed."""
         with self.created(reference) as container:
             return self.read_container(container, read)
-
-    def file_of(self, container: str, path: str) -> bytes:
-        """The content of one file of a container, by a path without links; b"" where there is no such file."""
-        done = subprocess.run(
-            [self.program, "cp", f"{container}:{path}", "-"],
-            stdin=subprocess.DEVNULL, capture_output=True, check=False, env=dict(self.environ),
-        )  # fmt: skip
-        try:
-            with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
-                member = tar.next()
-                stream = tar.extractfile(member) if member else None
-                return stream.read() if stream else b""
-        except (tarfile.TarError, KeyError):
-            return b""
 
     @contextmanager
     def created(self, reference: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UnavailableError, UsageError
-from lockproof.proof.fingerprint import Finding, interpreter_digest
+from lockproof.proof.fingerprint import Finding, interpreter_digest, platform_digest, platform_facts
 from lockproof.pythons.carried import Holder, carried_build
 from lockproof.reading.bytecode import Held, check_bytecode
 from lockproof.reading.folders import folder_findings
@@ -23,6 +23,7 @@ from lockproof.reading.inspection import Inspection, bytecode_answers
 from lockproof.reading.observation import observe
 from lockproof.reading.prefixes import inspect_as_prefix, nobody
 from lockproof.reading.readtree import bytecode_of, layout_of, text_of
+from lockproof.reading.rootfs import platform_of
 from lockproof.reading.surroundings import carried_home_finding
 from lockproof.reading.tarheaders import BrokenArchive
 from lockproof.reading.tarreader import ARCHIVE, Archive, member_path
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import IO
 
+    from lockproof.proof.fingerprint import Fingerprint
     from lockproof.pythons.carried import Carried
     from lockproof.pythons.interpreters import Interpreter
+    from lockproof.pythons.platforms import Platform
     from lockproof.reading.prefixes import Checked
     from lockproof.reading.reader import Tree
 
@@ -45,7 +48,7 @@ _TOLD = 5  # folders that an error names
 
 @contextmanager
 def new_archive() -> Iterator[Archive]:
-    """An archive whose sources and bytecode are kept in an unnamed file for as long as it is needed."""
+    """An archive whose spool is an unnamed file, for as long as it is needed."""
     with tempfile.TemporaryFile() as spool:
         yield Archive(spool)
 
@@ -115,9 +118,11 @@ def inspect_archive(
     """
     lay, sure = (place, True) if place else _place(archive, folder, called)
     tree = archive.tree(folder, lay, f"/{folder}" if called else "")
+    platform = platform_of(archive, folder)
     if "pyvenv.cfg" not in tree.files:
         check = partial(_check_bytecode, archive, folder, stand_in=stand_in, vouched=vouched)
-        return _inspect_prefix(archive, folder, tree, recognise, declared, check)
+        found = _inspect_prefix(archive, folder, tree, recognise, declared, check)
+        return replace(found, fingerprint=_made_for(platform, found.fingerprint))
     interpreter, carried, findings = _interpreter_of(archive, tree, recognise, declared)
     if not sure:
         text = f"scripts name the Python of {lay}, and the archive doesn't say that it was made there"
@@ -132,7 +137,17 @@ def inspect_archive(
     rows = carried.rows if carried else {}
     findings += (*folder_findings(archive.modes(folder), layout_of(tree)), *fingerprint.findings)
     fingerprint = replace(fingerprint, findings=tuple(sorted(findings)), interpreter_files=rows)
-    return Inspection(fingerprint=fingerprint, tree=tree, interpreter=interpreter)
+    return Inspection(fingerprint=_made_for(platform, fingerprint), tree=tree, interpreter=interpreter)
+
+
+def _made_for(platform: Platform | None, fingerprint: Fingerprint) -> Fingerprint:
+    """With the platform layer, where the archive has the Python that tells it."""
+    if platform is None:
+        return fingerprint
+    facts = platform_facts(platform)
+    about = {**fingerprint.about, "platform": platform.id} if platform.libc else fingerprint.about
+    layers = {**fingerprint.layers, "platform": platform_digest(facts)}
+    return replace(fingerprint, platform=facts, layers=layers, about=about)
 
 
 def _inspect_prefix(
@@ -232,11 +247,7 @@ def _check_bytecode(
 
 
 def _write_code(archive: Archive, members: Mapping[str, str], held: Path) -> None:
-    spool = archive.spool
-    assert spool is not None
     for path, member in members.items():
-        start, size = archive.spooled[member]
         target = held / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        spool.seek(start)
-        target.write_bytes(spool.read(size))
+        target.write_bytes(archive.content(member))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockproof.errors import UsageError
-from lockproof.proof.fingerprint import Finding, platform_digest, platform_facts
+from lockproof.proof.fingerprint import Finding, platform_digest
 from lockproof.reading.archives import inspect_archive, new_archive, take
 from lockproof.reading.prefixes import nobody
 from lockproof.reading.rootfs import (
@@ -17,7 +17,6 @@ from lockproof.reading.rootfs import (
     base_prefix,
     choose,
     environments_in,
-    platform_of,
     variables_of_python,
 )
 from lockproof.reading.tarheaders import BrokenArchive
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from lockproof.containers.engines import Container, Engine, Image
     from lockproof.proof.fingerprint import Fingerprint
-    from lockproof.pythons.platforms import Platform
     from lockproof.reading.archives import Recognise
     from lockproof.reading.inspection import Inspection
     from lockproof.reading.tarreader import Archive
@@ -121,9 +119,8 @@ def inspect_image(
             vouched=vouched,
             stand_in=stand_in,
         )
-        platform = platform_of(archive, choice.folder, lambda path: engine.file_of(container, f"/{path}"))
     findings = (*_findings(target, source, choice), *_mount_findings(archive, choice.folder, mounts))
-    fingerprint = _told(inspection.fingerprint, _image_of(source), platform, called)
+    fingerprint = _told(inspection.fingerprint, _image_of(source), called)
     findings = tuple(sorted((*fingerprint.findings, *findings)))
     return replace(inspection, fingerprint=replace(fingerprint, findings=findings))
 
@@ -231,13 +228,11 @@ def _mount_findings(archive: Archive, folder: str, mounts: tuple[str, ...]) -> I
             yield Finding("mount", f"/{mount}", f"{_MOUNTED}: parts of its Python may be there", "unproven")
 
 
-def _told(fingerprint: Fingerprint, image: Image, platform: Platform | None, place: str) -> Fingerprint:
-    """With the platform layer of what was read, and what is known of the image."""
-    facts = {**(platform_facts(platform) if platform else {}), "image": image.id}
+def _told(fingerprint: Fingerprint, image: Image, place: str) -> Fingerprint:
+    """With what is known of the image, which is a part of the platform layer."""
+    facts = {**fingerprint.platform, "image": image.id}
     about = {**fingerprint.about, "image": image.id, "environment": place}
     if image.digests:
         about["image-digests"] = " ".join(image.digests)
-    if platform and platform.libc:
-        about["platform"] = platform.id
     layers = {**fingerprint.layers, "platform": platform_digest(facts)}
     return replace(fingerprint, platform=facts, layers=layers, about=about)

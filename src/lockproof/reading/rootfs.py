@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockproof.pythons.platforms import LINUX_MACHINES, Platform
+from lockproof.pythons.platforms import Platform
+from lockproof.reading.elf import program
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lockproof.reading.tarreader import Archive
 
@@ -24,15 +25,9 @@ _LIBRARY = re.compile(r"(?P<prefix>(?:.*/)?)lib/python3\.\d+t?/os\.py", re.DOTAL
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _VARIABLES = re.compile(r"PYTHON(?!_)\w*|LD_\w+")  # PYTHON_VERSION and its like are an image's notes to itself
 _HEAD = 4096
-_ELF = b"\x7fELF"
-# e_machine and the class (64 bit: 2) of an ELF header: gABI, chapter 4.
-_MACHINES = {
-    (62, 2): "x86_64", (183, 2): "aarch64", (3, 1): "i686", (40, 1): "armv7l", (21, 2): "ppc64le", (22, 2): "s390x",
-    (243, 2): "riscv64",
-}  # fmt: skip
-_LOADER = re.compile(rb"(/[\w./-]*/ld(?:64)?[\w.-]*\.so\.\d)\0")
-_GLIBC = re.compile(rb"GNU C Library [^\n]*release version (\d+)\.(\d+)")
-_MUSL = re.compile(rb"(?<![\d.])(1)\.(\d+)\.\d+[-\w]*\0")
+_GLIBC = re.compile(rb"GNU C Library [^\n]*release version (?P<major>\d+)\.(?P<minor>\d+)")
+# Of a loader that is musl's by its name; its version is a text of its own, which others may stand before or behind.
+_MUSL = re.compile(rb"(?<![\d.])(?P<major>[1-9])\.(?P<minor>\d+)\.\d+(?:-[\w-]+)?\0")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,28 +103,22 @@ def variables_of_python(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: variables[name] for name in sorted(variables) if _VARIABLES.fullmatch(name)}
 
 
-def platform_of(archive: Archive, folder: str, content_of: Callable[[str], bytes]) -> Platform | None:
+def platform_of(archive: Archive, folder: str) -> Platform | None:
     """The machine that an environment's Python is made for, and the C library that it is loaded with.
 
-    `content_of` gives a file's bytes by its path without links. None for what is no Linux program; without a libc where
-    it has none, or its version isn't found.
+    The loader that the program asks for says which C library, and that library's own bytes say its version. None for
+    what is no Linux program; without a libc where the archive doesn't hold it, or it says no version.
     """
     python = _python_in(archive, f"{folder}/bin".lstrip("/"))
-    head = content_of(archive.real_path(python))[:_HEAD] if python else b""
-    if not head.startswith(_ELF) or len(head) < _HEAD:
+    told = program(archive.content(archive.real_path(python))) if python else None
+    if told is None:
         return None
-    machine = _MACHINES.get((int.from_bytes(head[18:20], "little" if head[5] == 1 else "big"), head[4]))
-    if machine not in LINUX_MACHINES:
-        return None
-    loader = _LOADER.search(head)
-    if loader is None:
-        return Platform(os="linux", machine=machine)
-    real = archive.real_path(loader[1].decode())
-    is_musl = "/ld-musl-" in loader[1].decode()
-    file = real if is_musl else f"{posixpath.dirname(real)}/libc.so.6"
-    version = (_MUSL if is_musl else _GLIBC).search(content_of(archive.real_path(file)))
+    machine, loader = told
+    real = archive.real_path(loader)
+    is_musl = posixpath.basename(loader).startswith("ld-musl-")  # musl's loader is the library itself
+    library = real if is_musl else archive.real_path(f"{posixpath.dirname(real)}/libc.so.6")
+    version = (_MUSL if is_musl else _GLIBC).search(archive.content(library)) if loader else None
     if version is None:
         return Platform(os="linux", machine=machine)
-    return Platform(
-        os="linux", machine=machine, libc="musl" if is_musl else "glibc", version=(int(version[1]), int(version[2]))
-    )
+    numbers = (int(version["major"]), int(version["minor"]))
+    return Platform(os="linux", machine=machine, libc="musl" if is_musl else "glibc", version=numbers)

@@ -12,6 +12,7 @@ import io
 import lzma
 import os
 import posixpath
+import re
 import stat
 from typing import IO, Dict, List, Optional, Tuple
 
@@ -34,6 +35,8 @@ ARCHIVE = "(archive)"  # where a tree lies that came without its place
 ALL_TEXTS_LIMIT = 512 << 20
 PROGRAM_LIMIT = 1 << 20  # a script or wrapper; what is larger is only hashed
 LINKS_IN_A_ROW = 40
+# What tells the platform: Python's own programs, and the C library, which of musl is the loader.
+_OF_A_PLATFORM = re.compile(r"(?:^|/)(?:bin/python[\d.]*t?|libc(?:-2\.\d+)?\.so(?:\.6)?|ld-musl-\w+\.so\.1)\Z")
 
 
 class Forward(Stream):
@@ -78,11 +81,11 @@ class Archive:
     """All that tar streams hold, by paths without a leading `/`.
 
     `files`, `links`, `special` and `texts` are as a Tree has them, of the whole archive; `folders` are those that have
-    a member of their own, by its mode. `spooled`: for sources and bytecode, where in `spool` they begin, their size.
+    a member of their own, by its mode. `spooled`: where in `spool` a file begins, its size.
     """
 
     def __init__(self, spool: Optional[IO[bytes]] = None) -> None:
-        """An archive of nothing yet. Sources and bytecode are written to `spool`, one behind the other."""
+        """An archive of nothing yet. Sources, bytecode and what tells the platform are written to `spool`, in a row."""
         self.files: Dict[str, Fact] = {}
         self.links: Dict[str, str] = {}
         self.special: List[str] = []
@@ -153,7 +156,7 @@ class Archive:
         self.files[path] = self.files[target]
         if target in self.spooled:
             self.spooled[path] = self.spooled[target]
-        elif self.files[target][1] == 0 and _is_code(path):
+        elif self.files[target][1] == 0 and _is_spooled(path):
             self.spooled[path] = (0, 0)  # tools that save space link all empty files together
         if target in self.texts:
             self.texts[path] = self.texts[target]
@@ -161,7 +164,7 @@ class Archive:
             raise BrokenArchive(f"has {path!r} only as a hard link to {target!r}")
 
     def _read(self, forward: Forward, member: Member, path: str) -> None:
-        keep, spools = _may_be_text(path, member.size), self.spool is not None and _is_code(path)
+        keep, spools = _may_be_text(path, member.size), self.spool is not None and _is_spooled(path)
         digest, kept = hashlib.sha256(), []
         for content in content_of(forward, member):
             digest.update(content)
@@ -180,6 +183,14 @@ class Archive:
         if spools:
             self.spooled[path] = (self._at, member.size)
             self._at += member.size
+
+    def content(self, path: str) -> bytes:
+        """The bytes of a file of which the spool has them, else none; only once all has been taken."""
+        if self.spool is None or path not in self.spooled:
+            return b""
+        start, size = self.spooled[path]
+        self.spool.seek(start)
+        return self.spool.read(size)
 
     def holds(self, folder: str) -> bool:
         """Whether there is anything below that folder of the archive."""
@@ -243,8 +254,9 @@ def _is_text(path: str, content: List[bytes]) -> bool:
     return "bin/" not in path or not content or b"\0" not in content[0][:64] or wants_text("/" + path)
 
 
-def _is_code(path: str) -> bool:
-    return path.endswith((".py", ".pyw")) or (path.endswith(".pyc") and "__pycache__/" in path)
+def _is_spooled(path: str) -> bool:
+    is_code = path.endswith((".py", ".pyw")) or (path.endswith(".pyc") and "__pycache__/" in path)
+    return is_code or _OF_A_PLATFORM.search(path) is not None
 
 
 def _refuse_ambiguity(archive: Archive) -> None:
