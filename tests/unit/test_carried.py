@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from lockproof.digests import sha256_hex
@@ -65,6 +67,7 @@ def test_a_whole_build() -> None:
         ({f"{PREFIX}/bin/lib/python3.12/os.py": "evil"}, {}),
         ({"opt/evil/python3.12/os.py": "evil"}, {f"{PREFIX}/bin/lib64": "/opt/evil"}),
         ({}, {f"{PREFIX}/lib/python3.12/json": "/not/held"}),
+        ({"srv/python3.12": "evil"}, {f"{PREFIX}/bin/python3": "aside/../python3.12", f"{PREFIX}/bin/aside": "/srv/x"}),
     ],
 )
 def test_what_may_be_another_is_not_held_whole(files: dict[str, str], links: dict[str, str]) -> None:
@@ -118,3 +121,12 @@ def test_a_link_below_another_library() -> None:
 def test_an_old_home_that_is_a_build_folder() -> None:
     text = "where pybuilddir.txt decides where Python finds its standard library"
     assert said(f"/{PREFIX}", {f"{PREFIX}/pybuilddir.txt": "x"}) == text
+
+
+def test_extension_modules_behind_a_link_are_not_held_whole() -> None:
+    files = {f"{PREFIX}/{path}": path for path in FILES if "dynload" not in path}
+    digests = {path: sha256_hex(content.encode()) for path, content in files.items()}
+    links = {**LINKS, f"{PREFIX}/lib/python3.12/lib-dynload": "/opt/evil"}
+    for held, whole in ((LINKS, True), (links, False)):
+        found = carried_build(Holder(digests, held, {}, partial(follow_links, held)), f"{PREFIX}/bin/python3")
+        assert (found is not None) == whole

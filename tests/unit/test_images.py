@@ -134,7 +134,7 @@ LINKS = {"opt/venv/bin/python": "/usr/local/bin/python3", "usr/local/bin/python3
 
 def notes(engine: FakeEngine, named: str) -> list[Finding]:
     """What is told beside the environment itself."""
-    codes = ("environment-chosen", "image-variable", "mount")
+    codes = ("environment-chosen", "image-variable", "mount", "user-site", "bytecode-unchecked", "bytecode-unreadable")
     found = inspect_image(parse_image_target(named), engine, nobody).fingerprint
     return [finding for finding in found.findings if finding.code in codes]
 
@@ -237,3 +237,48 @@ def test_a_wrong_digest_is_told_with_the_right_one() -> None:
 def test_an_image_that_isn_t_there_by_any_digest() -> None:
     with pytest.raises(UsageError, match="docker has no such image"):
         find_image(engine_of({}), f"other@{DIGEST}")
+
+
+USER = "home/me/.local/lib/python3.12/site-packages"
+
+
+@pytest.mark.parametrize(
+    ("folder", "files", "links", "told"),
+    [
+        ("/usr/local", {f"{USER}/demo.py": b""}, {}, [(f"/{USER}", "unproven")]),
+        ("/usr/local", {}, {f"{USER}/evil.pth": "/srv/evil.pth"}, [(f"/{USER}", "unproven")]),
+        ("/usr/local", {"home/me/.local/bin/demo": b""}, {}, []),
+        ("/opt/venv", {f"{USER}/demo.py": b""}, {}, []),
+    ],
+)
+def test_packages_in_a_home_count_for_a_python_s_own_environment(
+    folder: str, files: dict[str, bytes], links: dict[str, str], told: list[tuple[str, str]]
+) -> None:
+    engine = engine_of({**VENV, **files}, {**LINKS, **links})
+    assert [(found.path, found.level) for found in notes(engine, f"docker-image:app:{folder}")] == told
+
+
+BYTECODE = "usr/local/lib/python3.12/__pycache__/os.cpython-312"
+UNCHECKED, CHECKED, TIMED = (b"magi" + bytes([flags]) + bytes(11) for flags in (1, 3, 0))
+
+
+@pytest.mark.parametrize("folder", ["/usr/local", "/opt/venv"])
+@pytest.mark.parametrize(
+    ("files", "links", "code"),
+    [
+        ({f"{BYTECODE}.pyc": UNCHECKED}, {}, "bytecode-unchecked"),
+        ({f"{BYTECODE}.opt-1.pyc": UNCHECKED}, {}, "bytecode-unchecked"),
+        ({"srv/__pycache__/x.pyc": UNCHECKED}, {f"{BYTECODE}.pyc": "/srv/__pycache__/x.pyc"}, "bytecode-unchecked"),
+        ({"srv/x": UNCHECKED}, {f"{BYTECODE}.pyc": "/srv/x"}, "bytecode-unreadable"),
+        ({f"{BYTECODE}.pyc": CHECKED, f"{BYTECODE}.opt-1.pyc": TIMED}, {}, ""),
+        ({"usr/local/lib/python3.12/__pycache__/os.cpython-311.pyc": UNCHECKED}, {}, ""),
+        ({}, {f"{BYTECODE}.pyc": "/not/there"}, ""),
+    ],
+)
+def test_bytecode_of_the_standard_library_that_runs_unchecked_is_told(
+    folder: str, files: dict[str, bytes], links: dict[str, str], code: str
+) -> None:
+    engine = engine_of({**VENV, **files}, {**LINKS, **links})
+    found = notes(engine, f"docker-image:app:{folder}")
+    assert [finding.code for finding in found] == ([code] if code else [])
+    assert all(finding.path.startswith("stdlib/__pycache__/os.cpython-312") for finding in found)

@@ -222,3 +222,37 @@ def test_what_a_record_claims_is_not_reached_through_links(tmp_path: Path) -> No
     (root / "share").rename(tmp_path / "share")
     (root / "share").symlink_to(tmp_path / "share")
     assert ("record-ghost", "data/share/demo.txt", "mismatch") in told(look(root))
+
+
+@pytest.mark.parametrize("target", ["../../../../bin/x.py", "{root}/../bin/x.py", "{root}/lib/../../bin/x.py"])
+def test_a_link_that_leaves_the_prefix_is_not_taken_for_one_inside(target: str, tmp_path: Path) -> None:
+    """Seen from a prefix that is a root, all of these would be its own bin/x.py."""
+    root, module = tmp_path / "root", "lib/python3.11/json/__init__.py"
+    python(root)
+    before = look(root).layers["interpreter"]
+    (root / module).rename(root / "bin/x.py")
+    write(tmp_path, "bin/x.py", "evil = 1\n")
+    (root / module).symlink_to(target.format(root=root))
+    assert (root / module).read_text() == "evil = 1\n"
+
+    found = inspect_prefix(root, recognise=lambda _carried, _outside: None).fingerprint
+
+    assert found.layers.get("interpreter") != before
+
+
+def test_links_to_the_outside_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    """What lies there is known by the very target of a link, which only the file system itself resolves."""
+    root, module = tmp_path / "root", "lib/python3.11/json/__init__.py"
+    python(root)
+    write(tmp_path, "honest.py")
+    write(tmp_path, "evil/honest.py", "evil = 1\n")
+    (tmp_path / "evil/below").mkdir()
+    (tmp_path / "aside").symlink_to(tmp_path / "evil/below")
+    (root / module).unlink()
+    (root / module).symlink_to(tmp_path / "honest.py")
+    (root / "lib/python3.11/other.py").symlink_to(tmp_path / "honest.py")
+    before = look(root).layers["interpreter"]
+    (root / module).unlink()
+    (root / module).symlink_to(f"{tmp_path}/aside/../honest.py")
+
+    assert look(root).layers["interpreter"] != before

@@ -141,6 +141,8 @@ END = bytes(2 * BLOCK)
         (header(_345=b"prefix", magic=b"ustar  "), "has a name, 'x', that not all readers begin alike"),
         (header(_345=b"prefix", magic=b""), "has a name, 'x', that not all readers begin alike"),
         (header("d", b"5", size=b"10"), "has 'd' with a content, which its kind has not"),
+        (header("d/", b"\0", size=b"10"), "has 'd/' with a content, which its kind has not"),
+        (header(size=b"\0" + b"1"), "is cut off or damaged: invalid header"),
         (header("l", b"1", size=b"10", _157=b"x"), "has 'l' with a content, which its kind has not"),
         (header(size=b"8"), "is cut off or damaged: invalid header"),
         (header(size=b"1 1"), "is cut off or damaged: invalid header"),
@@ -150,6 +152,12 @@ END = bytes(2 * BLOCK)
         (pax(GNU_sparse_size="1", GNU_sparse_name="a") + header(), "has a sparse file in a form that is not known"),
         (pax(SCHILY_realsize="1") + header(), "has a sparse file in a form that is not known"),
         (pax(GNU_sparse_map="0,1,5", GNU_sparse_size="9") + header(), "is cut off or damaged: invalid extended"),
+        (pax(GNU_sparse_numblocks="1", GNU_sparse_numbytes="1", GNU_sparse_offset="2", GNU_sparse_size="9")
+         + header(size=b"1") + b"x" * BLOCK, "is cut off or damaged: invalid extended"),
+        (pax(GNU_sparse_map="0,1", GNU_sparse_major="1", GNU_sparse_minor="0", GNU_sparse_size="9")
+         + header(size=b"1") + b"x" * BLOCK, "has a sparse file in a form"),
+        (pax(GNU_sparse_map="0,1", GNU_sparse_size="9", GNU_sparse_realsize="8")
+         + header(size=b"1") + b"x" * BLOCK, "has a sparse file in a form"),
         (pax(GNU_sparse_map="5,1,0,1", GNU_sparse_size="9") + header(size=b"2") + b"x" * BLOCK, "has a sparse file"),
         (pax(GNU_sparse_map="0,1", GNU_sparse_size="9") + header(size=b"2") + b"x" * BLOCK, "has a sparse file, 'x'"),
         (pax(GNU_sparse_map="9,1", GNU_sparse_size="9") + header(size=b"1") + b"x" * BLOCK, "has a sparse file, 'x'"),

@@ -190,6 +190,8 @@ def test_links_are_followed_within_the_archive_only() -> None:
         "opt/venv": "/srv/venv",
         "loop": "loop",
         "up": "../../x",
+        "usr/local/bin/aside": "/srv/evil/bin",
+        "usr/local/bin/python3": "aside/../python3.11",
     }
     archive = read(archive_of(*((member(path, tarfile.SYMTYPE, target), b"") for path, target in links.items())))
     ends = {
@@ -197,6 +199,8 @@ def test_links_are_followed_within_the_archive_only() -> None:
         "opt/venv/bin": "srv/venv/bin",
         "loop/x": "loop" + "/x",
         "up": "x",
+        "usr/local/bin/python3": "srv/evil/python3.11",
+        "bin/../lib": "usr/lib",
         "elsewhere": "elsewhere",
     }
     assert {path: archive.real_path(path) for path in ends} == ends

@@ -56,8 +56,9 @@ class Insides:
         Raises UnavailableError where the image has none such, where not all of its files can be known, and where it
         can't be run.
         """
+        # Where docker keeps images as registries do, one id is that of the images of all platforms.
         script = sha256_hex(probe_script().read_bytes())
-        key = sha256_hex("\0".join((_SCHEMA, script, image.id, python, named)).encode())
+        key = sha256_hex("\0".join((_SCHEMA, script, image.id, image.platform, python, named)).encode())
         store = self._cache / f"{key[:32]}.json"
         with suppress(OSError, ValueError, KeyError, TypeError):
             return _from_json(json.loads(store.read_bytes()))

@@ -119,7 +119,7 @@ def carried_build(held: Holder, executable: str) -> Carried | None:
         return None
     start = f"{prefix}/" if prefix else ""
     library, extensions = f"{start}lib/python{match[1]}/", f"{start}lib/python{match[1]}/lib-dynload/"
-    if f"{library}os.py" not in held.files:
+    if f"{library}os.py" not in held.files or extensions.rstrip("/") in held.links:
         return None
     stdlib = dict(_importable(held, library, NOT_THE_STDLIB))
     dynload = dict(_importable(held, extensions, frozenset()))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lockproof.pythons.probing import Probe
 
 _CACHE = "__pycache__"
-_HEADER = 8  # bytes: the magic number, then the flags
+HEADER = 8  # bytes: the magic number, then the flags
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -35,10 +35,8 @@ def unchecked_bytecode(probe: Probe) -> tuple[Finding, ...]:
     try:
         for path in _bytecode_below(root, probe.facts.get("cache tag", "")):
             header = _header(path)
-            if header[:4] == magic and int.from_bytes(header[4:], "little") & 3 == 1:
-                relative = os.path.relpath(path, root).replace(os.sep, "/")
-                text = "is bytecode that would run whatever its source says"
-                findings.append(Finding("bytecode-unchecked", f"stdlib/{relative}", text))
+            if header[:4] == magic and is_unchecked(header):
+                findings.append(unchecked_finding(os.path.relpath(path, root).replace(os.sep, "/")))
     except OSError as error:
         raise UnavailableError(
             f"the bytecode of Python {probe.label} can't be read",
@@ -48,10 +46,20 @@ def unchecked_bytecode(probe: Probe) -> tuple[Finding, ...]:
     return tuple(sorted(findings))
 
 
+def is_unchecked(header: bytes) -> bool:
+    """Whether bytecode that begins so has a hash of its source, and is to be run without a look at that."""
+    return int.from_bytes(header[4:HEADER], "little") & 3 == 1
+
+
+def unchecked_finding(relative: str) -> Finding:
+    """That the bytecode at this path below the standard library is such."""
+    return Finding("bytecode-unchecked", f"stdlib/{relative}", "is bytecode that would run whatever its source says")
+
+
 def _header(path: str) -> bytes:
     descriptor = os.open(path, _FLAGS)  # there are thousands: no object for each
     try:
-        return os.read(descriptor, _HEADER)
+        return os.read(descriptor, HEADER)
     finally:
         os.close(descriptor)
 

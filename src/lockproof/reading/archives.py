@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 from lockproof.errors import UnavailableError, UsageError
 from lockproof.proof.fingerprint import Finding, interpreter_digest, platform_digest, platform_facts
+from lockproof.pythons.buildrows import NOT_THE_STDLIB
 from lockproof.pythons.carried import Holder, carried_build
+from lockproof.pythons.stdlibbytecode import HEADER, is_unchecked, unchecked_finding
 from lockproof.reading.bytecode import Held, check_bytecode
 from lockproof.reading.folders import folder_findings
 from lockproof.reading.inspection import Inspection, bytecode_answers
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from lockproof.pythons.carried import Carried
     from lockproof.pythons.interpreters import Interpreter
     from lockproof.pythons.platforms import Platform
-    from lockproof.reading.prefixes import Checked
+    from lockproof.reading.prefixes import Answers, Checked, PrefixTree
     from lockproof.reading.reader import Tree
 
     Recognise = Callable[[Carried], Interpreter | None]
@@ -135,6 +137,7 @@ def inspect_archive(
         interpreter_layer=interpreter_digest(identity) if identity else None,
     )
     rows = carried.rows if carried else {}
+    findings += _library_s_bytecode(archive, "", carried)
     findings += (*folder_findings(archive.modes(folder), layout_of(tree)), *fingerprint.findings)
     fingerprint = replace(fingerprint, findings=tuple(sorted(findings)), interpreter_files=rows)
     return Inspection(fingerprint=_made_for(platform, fingerprint), tree=tree, interpreter=interpreter)
@@ -156,9 +159,41 @@ def _inspect_prefix(
     """As of a folder that is a prefix. Links out of it are looked up in the archive."""
     ends = {target: archive.real_path(target) for target in tree.links.values() if target.startswith("/")}
     outside = {target: archive.files[end][0] for target, end in ends.items() if end in archive.files}
-    return inspect_as_prefix(
-        tree, outside, recognise=recognise, check=check, declared=declared, modes=archive.modes(folder)
+    library: list[Finding] = []
+
+    def check_all(shaped: PrefixTree, interpreter: Interpreter | None, carried: Carried | None) -> Answers:
+        library.extend(_library_s_bytecode(archive, folder, carried))
+        return check(shaped, interpreter, carried)
+
+    found = inspect_as_prefix(
+        tree, outside, recognise=recognise, check=check_all, declared=declared, modes=archive.modes(folder)
     )
+    findings = tuple(sorted((*found.fingerprint.findings, *library)))
+    return replace(found, fingerprint=replace(found.fingerprint, findings=findings))
+
+
+def _library_s_bytecode(archive: Archive, root: str, carried: Carried | None) -> list[Finding]:
+    """As `stdlibbytecode.unchecked_bytecode`, of a build whose paths are those below a folder of the archive."""
+    if carried is None:
+        return []
+    library = "/".join(part for part in (root, carried.prefix, f"lib/python{carried.series}") if part)
+    tag = f"cpython-{carried.series.removesuffix('t').replace('.', '')}"
+    bytecode = re.compile(rf"(.*/)?__pycache__/[^/]*\.{tag}t?\.([^/]*\.)?pyc", re.DOTALL)
+    findings = []
+    for path in (*archive.files, *archive.links):
+        relative = path[len(library) + 1 :]
+        if not path.startswith(f"{library}/") or not bytecode.fullmatch(relative):
+            continue
+        real = archive.real_path(path)
+        if relative.partition("/")[0] in NOT_THE_STDLIB or real not in archive.files:
+            continue
+        if real not in archive.spooled:
+            text = "is bytecode that the archive has only as a link to a file of another kind"
+            findings.append(Finding("bytecode-unreadable", f"stdlib/{relative}", text, "unproven"))
+            continue
+        if is_unchecked(archive.content(real)[:HEADER]):
+            findings.append(unchecked_finding(relative))
+    return findings
 
 
 def _place(archive: Archive, folder: str, called: str) -> tuple[str, bool]:

@@ -17,6 +17,7 @@ from lockproof.reading.rootfs import (
     base_prefix,
     choose,
     environments_in,
+    user_sites,
     variables_of_python,
 )
 from lockproof.reading.tarheaders import BrokenArchive
@@ -119,7 +120,8 @@ def inspect_image(
             vouched=vouched,
             stand_in=stand_in,
         )
-    findings = (*_findings(target, source, choice), *_mount_findings(archive, choice.folder, mounts))
+        around = (*_mount_findings(archive, choice.folder, mounts), *_user_findings(archive, choice.folder))
+    findings = (*_findings(target, source, choice), *around)
     fingerprint = _told(inspection.fingerprint, _image_of(source), called)
     findings = tuple(sorted((*fingerprint.findings, *findings)))
     return replace(inspection, fingerprint=replace(fingerprint, findings=findings))
@@ -226,6 +228,17 @@ def _mount_findings(archive: Archive, folder: str, mounts: tuple[str, ...]) -> I
             yield Finding("mount", f"data/{mount[len(folder) + 1 :]}", _MOUNTED)
         elif any(f"{mount}/".startswith(part) or part.startswith(f"{mount}/".lstrip("/")) for part in parts):
             yield Finding("mount", f"/{mount}", f"{_MOUNTED}: parts of its Python may be there", "unproven")
+
+
+def _user_findings(archive: Archive, folder: str) -> Iterator[Finding]:
+    """Packages of users, whom a Python lets go before its own: which of them runs it isn't known."""
+    if f"{folder}/pyvenv.cfg" in archive.files:
+        return  # a virtual environment has none; where it lets the system's in, that is another finding
+    for site in user_sites(archive):
+        text = (
+            "has packages that Python takes before those of the environment where the user whose home it is in runs it"
+        )
+        yield Finding("user-site", f"/{site}", text, "unproven")
 
 
 def _told(fingerprint: Fingerprint, image: Image, place: str) -> Fingerprint:

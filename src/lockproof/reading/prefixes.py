@@ -133,8 +133,8 @@ def inspect_as_prefix(
     `modes` are those of its folders; only those that are read on disk count.
     """
     links = {path: _within(tree, target) for path, target in tree.links.items()}
-    digests = {path: fact[0] for path, fact in tree.files.items()} | {_OUTSIDE + k: v for k, v in outside.items()}
-    holder = Holder(digests, links, tree.texts, lambda path: follow_links(links, path))
+    digests = {path: fact[0] for path, fact in tree.files.items()} | {_marked(k): v for k, v in outside.items()}
+    holder = Holder(digests, links, tree.texts, lambda path: follow_links(links, path, False))
     names = [f"bin/{name}" for name in ("python3", "python") if f"bin/{name}" in links or f"bin/{name}" in tree.files]
     carried = next((found for name in names if (found := carried_build(holder, name))), None)
     series = carried.series if carried else layout_of(tree).site.split("/")[1].removeprefix("python")
@@ -166,7 +166,12 @@ def _within(tree: Tree, target: str) -> str:
     for root in (tree.root, tree.real_root):
         if target.startswith(f"{root}/"):
             return target[len(root) :]
-    return f"/{_OUTSIDE}{target}"
+    return f"/{_marked(target)}"
+
+
+def _marked(target: str) -> str:
+    """One part of a path, in which nothing is resolved: the target was followed where it lies."""
+    return _OUTSIDE + target.replace("/", "\0")
 
 
 def _other_pythons(holder: Holder, links: Mapping[str, str], carried: Carried | None) -> list[Finding]:

@@ -24,6 +24,7 @@ _LIBRARY = re.compile(r"(?P<prefix>(?:.*/)?)lib/python3\.\d+t?/os\.py", re.DOTAL
 # Where programs are looked for in an image that sets no PATH (moby's and podman's default).
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _VARIABLES = re.compile(r"PYTHON(?!_)\w*|LD_\w+")  # PYTHON_VERSION and its like are an image's notes to itself
+_USER_SITE = re.compile(r"((?:.*/)?\.local/lib/python3\.\d+t?/site-packages)/", re.DOTALL)
 _HEAD = 4096
 _GLIBC = re.compile(rb"GNU C Library [^\n]*release version (?P<major>\d+)\.(?P<minor>\d+)")
 # Of a loader that is musl's by its name; its version is a text of its own, which others may stand before or behind.
@@ -80,7 +81,7 @@ def _searched(archive: Archive, variables: Mapping[str, str], command: Sequence[
             yield folder, f"the environment of {program}, which it runs"
     for entry in (variables.get("PATH") or _DEFAULT_PATH).split(":"):
         if entry.startswith("/"):
-            yield archive.real_path(posixpath.normpath(entry)), "the environment of the first Python on its PATH"
+            yield archive.real_path(entry), "the environment of the first Python on its PATH"
 
 
 def _python_in(archive: Archive, folder: str) -> str:
@@ -96,6 +97,11 @@ def base_prefix(archive: Archive, folder: str) -> str:
     configuration = archive.texts.get(f"{folder}/pyvenv.cfg", b"").decode("utf-8", "surrogateescape")
     home = parse_pyvenv(configuration).get("home", "")
     return archive.real_path(posixpath.dirname(home)) if prefix == folder and home else prefix
+
+
+def user_sites(archive: Archive) -> tuple[str, ...]:
+    """The folders with packages of single users (PEP 370), as their homes have them on Linux, sorted."""
+    return tuple(sorted({match[1] for path in (*archive.files, *archive.links) if (match := _USER_SITE.match(path))}))
 
 
 def variables_of_python(variables: Mapping[str, str]) -> dict[str, str]:

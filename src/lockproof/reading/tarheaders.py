@@ -15,6 +15,7 @@ EXTENDED, GLOBAL, LONG_NAME, LONG_LINK, SPARSE = (b"x", b"X"), b"g", b"L", b"K",
 END = bytes(BLOCK)
 LONGEST_HEADER = 1 << 20  # bytes of an extended header, or a name
 CHARSETS = ("BINARY", "ISO-IR 10646 2000 UTF-8")
+PIECE = ("GNU.sparse.offset", "GNU.sparse.numbytes")  # one behind the other, for each piece of a sparse file
 NO_ONES_OWN = ("path", "linkpath", "size", "hdrcharset")  # nothing that a global header can say of every member
 
 Extents = List[Tuple[int, int]]
@@ -141,7 +142,7 @@ def number(field: bytes) -> int:
     if field[:1] == b"\x80":
         return int.from_bytes(field[1:], "big")
     digits = field.strip(b" \0")
-    if digits.strip(b"01234567"):
+    if digits.strip(b"01234567") or (digits and not field[0]):  # behind a NUL some see a number, and others nothing
         raise BrokenArchive("is cut off or damaged: invalid header")
     return int(digits or b"0", 8)
 
@@ -203,10 +204,12 @@ class Said:
         if EXTENDED in self.given:
             raise BrokenArchive("has two extended headers for one member")
         self.given.add(EXTENDED)
-        listed = [decimal(value) for key, value in records if key in ("GNU.sparse.offset", "GNU.sparse.numbytes")]
+        pieces = [(key, decimal(value)) for key, value in records if key in PIECE]
+        if any(key != PIECE[at % 2] for at, (key, _) in enumerate(pieces)):
+            raise BrokenArchive("is cut off or damaged: invalid extended header")
         for key, value in dict(records).items():
             self._once(key, value)
-        self._take_extents(listed)
+        self._take_extents([value for _, value in pieces])
 
     def _once(self, key: str, value: str) -> None:
         if self.records.setdefault(key, value) != value:
@@ -214,7 +217,11 @@ class Said:
         self.given.add(key)
 
     def _take_extents(self, listed: List[int]) -> None:
-        """The three ways of pax to describe a sparse file: GNU tar's formats 0.0, 0.1 and 1.0."""
+        """The three ways of pax to describe a sparse file, one at a time: GNU tar's formats 0.0, 0.1 and 1.0."""
+        ways = ("GNU.sparse.map" in self.records, bool(listed), "GNU.sparse.major" in self.records)
+        sizes = {self.records[key] for key in ("GNU.sparse.size", "GNU.sparse.realsize") if key in self.records}
+        if sum(ways) > 1 or len(sizes) > 1:
+            raise BrokenArchive("has a sparse file in a form that is not known")
         if "GNU.sparse.map" in self.records:
             self.extents = _pairs([decimal(part) for part in self.records["GNU.sparse.map"].split(",") if part])
         elif "GNU.sparse.numblocks" in self.records:
@@ -236,9 +243,9 @@ class Said:
         records = self.records
         name = records.get("GNU.sparse.name", records.get("path", name))
         size = decimal(records["size"]) if "size" in records else number(header[124:136])
-        if kind in WITHOUT_CONTENT and size:
-            raise BrokenArchive(f"has {name!r} with a content, which its kind has not")
         word = FOLDER if kind == b"\0" and name.endswith("/") else KINDS.get(kind, SPECIAL)
+        if (kind in WITHOUT_CONTENT or word == FOLDER) and size:
+            raise BrokenArchive(f"has {name!r} with a content, which its kind has not")
         mtime = 0 if header[136] > 127 else number(header[136:148])
         member = Member(
             name, word, records.get("linkpath", _text(header[157:257])), number(header[100:108]), size, mtime

@@ -37,6 +37,7 @@ PROGRAM_LIMIT = 1 << 20  # a script or wrapper; what is larger is only hashed
 LINKS_IN_A_ROW = 40
 # What tells the platform: Python's own programs, and the C library, which of musl is the loader.
 _OF_A_PLATFORM = re.compile(r"(?:^|/)(?:bin/python[\d.]*t?|libc(?:-2\.\d+)?\.so(?:\.6)?|ld-musl-\w+\.so\.1)\Z")
+NOWHERE = "\0"  # the path of nothing
 
 
 class Forward(Stream):
@@ -229,16 +230,32 @@ class Archive:
         return tree
 
 
-def follow_links(links: Dict[str, str], path: str) -> str:
-    """Where a path leads through links, by paths without a leading `/`; absolute targets are below the same root."""
-    for _ in range(LINKS_IN_A_ROW):
-        parts = path.strip("/").split("/")
-        link = next((p for p in ("/".join(parts[: n + 1]) for n in range(len(parts))) if p in links), None)
-        if link is None:
-            return "/".join(parts)
-        target = posixpath.join("/" + posixpath.dirname(link), links[link])
-        path = posixpath.normpath(target + path.strip("/")[len(link) :])
-    return path.strip("/")
+def follow_links(links: Dict[str, str], path: str, is_whole: bool = True) -> str:
+    """Where a path leads through links, part by part as path_resolution(7) says: `..` is above where a link has led.
+
+    Paths have no leading `/`; absolute targets are below the same root. Where the root is not that of a whole file
+    system (`is_whole`), what leads above it leads to NOWHERE.
+    """
+    ahead, behind, followed = path.split("/")[::-1], [], 0  # type: List[str], List[str], int
+    while ahead:
+        part = ahead.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if not behind and not is_whole:
+                return NOWHERE
+            del behind[-1:]
+            continue
+        behind.append(part)
+        target = links.get("/".join(behind))
+        if target is None:
+            continue
+        followed += 1
+        if followed > LINKS_IN_A_ROW:
+            return path.strip("/")  # where there is no file: links lie on the way to it
+        behind = [] if target.startswith("/") else behind[:-1]
+        ahead += target.split("/")[::-1]
+    return "/".join(behind)
 
 
 def _may_be_text(path: str, size: int) -> bool:
