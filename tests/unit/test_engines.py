@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lockproof.cli import main
-from lockproof.containers.engines import find_engine
+from lockproof.containers.engines import find_engine, owner_label
 from lockproof.errors import LockproofError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -77,3 +80,46 @@ def test_an_engine_without_permission_or_none_at_all_is_exit_code_4(
 
     said = capsys.readouterr()
     assert (said.out, f"{named}: {told}" in said.err) == ("", True)
+
+
+def test_a_docker_that_is_podman_is_asked_as_podman(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/podman").write_text("#!/bin/sh\n")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/docker").symlink_to(tmp_path / "real/podman")
+    (tmp_path / "script").mkdir()
+    (tmp_path / "script/docker").write_text('#!/bin/sh\n[ -e /etc/containers/nodocker ]\nexec /usr/bin/podman "$@"\n')
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/docker").write_text("#!/bin/sh\nexec /opt/docker\n")
+    for file in (tmp_path / "real/podman", tmp_path / "script/docker", tmp_path / "own/docker"):
+        file.chmod(0o755)
+
+    names = {
+        folder: find_engine("docker", {"PATH": str(tmp_path / folder)}).name for folder in ("linked", "script", "own")
+    }
+
+    assert names == {"linked": "podman", "script": "podman", "own": "docker"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells one process from the next of its number")
+def test_only_what_is_surely_dead_is_swept(tmp_path: Path) -> None:
+    """A number of another namespace, or of another machine, may be that of a process that lives there."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    alive = owner_label().partition("=")[2]
+    host, _, process = alive.partition("/")
+    namespace = process.rpartition("-")[2]
+    rows = {
+        "mine": alive,
+        "another": f"{host}/{os.getpid()}-1-{namespace}",
+        "dead": f"{host}/{gone.pid}-1-{namespace}",
+        "foreign": f"{host}/{gone.pid}-1-1{namespace}",
+        "remote": f"not-{host}/{gone.pid}-1-{namespace}",
+    }
+    told = "".join(f"echo '{name} {owner}'\n" for name, owner in rows.items())
+    path = tmp_path / "docker"
+    path.write_text(f"#!/bin/sh\nif [ $1 = ps ]; then\n{told}else echo $4 >> {tmp_path}/removed; fi\n")
+    path.chmod(0o755)
+
+    assert find_engine("docker", {"PATH": f"{tmp_path}:/usr/bin:/bin"}).sweep() == 2
+    assert (tmp_path / "removed").read_text().split() == ["another", "dead"]

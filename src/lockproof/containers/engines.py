@@ -28,6 +28,7 @@ OWNER = "lockproof.owner"
 
 _Read = TypeVar("_Read")
 _NO_COMMAND = "/lockproof-reads-and-never-runs"  # an image may have no command, and creating asks for one
+_HEAD = 512  # bytes, in which a script says what it starts
 _ABSENT = ("no such", "not known", "not found", "unable to find", "does not exist")
 _REFUSED = ("permission denied", "cannot connect", "is the docker daemon running", "connection refused", "no such host")
 
@@ -200,14 +201,14 @@ def owner_label() -> str:
 
 
 def find_engine(name: str, environ: Mapping[str, str]) -> Engine:
-    """The engine of that name; UnavailableError where its program is not on PATH."""
+    """The engine of that name, or podman where that stands in for it; UnavailableError where it is not on PATH."""
     program = shutil.which(name, path=environ.get("PATH", os.defpath))
     if program is None:
         raise UnavailableError(
             f"{name} is not on PATH", why="containers and images are read through it",
             remedy=f"install {name}, or save the file system and name it: tar:FILE",
         )  # fmt: skip
-    return Engine(name=name, program=program, environ=environ)
+    return Engine(name="podman" if _is_stand_in(program) else name, program=program, environ=environ)
 
 
 def _plain(reference: str, kind: str) -> str:
@@ -232,14 +233,49 @@ def _label_format(engine: str) -> str:
     return "{{.ID}} {{" + label + "}}"
 
 
+def _is_stand_in(program: str) -> bool:
+    """Whether a `docker` is podman: a link to it, or the script that podman-docker brings."""
+    if Path(program).resolve().name == "podman":
+        return True
+    with suppress(OSError), Path(program).open("rb") as stream:
+        head = stream.read(_HEAD)
+        return head.startswith(b"#!") and b"podman" in head
+    return False
+
+
 def _owner(process: int) -> str:
-    """Which process of which machine, as long as it lives: a number alone comes back."""
-    return f"{socket.gethostname()}/{process}-{_start_of(process)}"
+    """Which process of which machine, as long as it lives: a number alone comes back, and is one of its namespace."""
+    return f"{socket.gethostname()}/{process}-{_start_of(process)}-{_namespace()}"
 
 
 def _is_gone(owner: str) -> bool:
-    process = int(owner.rpartition("/")[2].partition("-")[0])
-    return _owner(process) != owner
+    """Whether a process of this machine has ended; nobody knows of one whose number is of another namespace."""
+    number, _, rest = owner.rpartition("/")[2].partition("-")
+    start, _, namespace = rest.partition("-")
+    if namespace and namespace != _namespace():
+        return False
+    now = _start_of(int(number))
+    return now != start if now else not _lives(int(number))
+
+
+def _lives(process: int) -> bool:
+    """Whether there is such a process, where nothing says more of it: on macOS, or another user's behind hidepid."""
+    if os.name != "posix":
+        return True
+    try:
+        with suppress(PermissionError, OverflowError):
+            os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _namespace() -> str:
+    """The number of the namespace that processes are counted in; empty where there are none."""
+    try:
+        return "".join(filter(str.isdecimal, os.readlink("/proc/self/ns/pid")))  # noqa: PTH115 - it leads nowhere
+    except OSError:
+        return ""
 
 
 def _start_of(process: int) -> str:

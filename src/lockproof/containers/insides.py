@@ -139,17 +139,15 @@ def _ask(path: str, image: Image, engine: Engine, user: Sequence[str]) -> Probe:
 
 def _described(said: Probe, archive: Archive, image: Image) -> Interpreter:
     carried = _carried(said, archive)
-    if carried is None:
+    library = archive.files.get(archive.real_path(str(said.libpython or "").lstrip("/")))
+    if carried is None or (said.libpython and library is None):
         raise UnavailableError(
             "not all files of the image's Python can be known", where=image.id, why=f"that of {said.executable}, whose "
             "standard library must lie whole in lib/ beside its bin/", remedy="choose another image, or another Python "
             "in it: container: {python: /path}",
         )  # fmt: skip
     files = dict(carried.files)
-    if said.libpython is None:
-        files["libpython"] = "static"
-    else:
-        files["libpython"] = f"sha256:{archive.files[archive.real_path(str(said.libpython).lstrip('/'))][0]}"
+    files["libpython"] = f"sha256:{library[0]}" if library else "static"
     return Interpreter(
         executable=said.executable,
         version=said.version,
