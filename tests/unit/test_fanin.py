@@ -7,13 +7,14 @@ from dataclasses import replace
 from lockproof.cells.policykeys import BUILD, Policy
 from lockproof.proof.fanin import fan_in_to_json, gather
 from lockproof.proof.fingerprint import FileFact, Finding, Fingerprint
+from lockproof.reporters.fanin import fan_in_text
 from support.outcomes import fingerprint
 
 OTHER = {"site/demo/core.py": FileFact("f", "2" * 64, 10)}
 
 
 def predicted(cell: str) -> Fingerprint:
-    return fingerprint(about={"cell": cell, "platform": "linux-x86_64", "selector": "packaging 26"})
+    return fingerprint(about={"cell": cell, "python": "3.12.1", "platform": "linux-x86_64", "selector": "packaging 26"})
 
 
 def found(cell: str, **more: object) -> Fingerprint:
@@ -69,7 +70,31 @@ def test_like_cells_must_have_one_interpreter_unless_a_policy_says_otherwise() -
     assert "was not predicted" in result.verdicts[0].notes[0]
     tolerant = gather(unknown, {"b": Policy(interpreter=BUILD)}, [one, other])
     assert tolerant.exit_code == 0
-    assert gather(unknown, {}, [one, ("2", found("b", interpreter={"version": "3.13.0"}))]).exit_code == 0
+
+
+def test_an_interpreter_that_was_not_predicted_must_be_the_cell_s_all_the_same() -> None:
+    whole = predicted("a")
+    layers = {name: digest for name, digest in whole.layers.items() if name != "interpreter"}
+    unknown = {"a": replace(whole, layers=layers, interpreter={})}
+    another = gather(unknown, {}, [("1", found("a", interpreter={"version": "3.12.2"}))])
+    assert [(v.verdict, v.why) for v in another.verdicts] == [
+        ("mismatch", "scripts/python version: expected 3.12.1, found 3.12.2")
+    ]
+    threaded = found("a", interpreter={"version": "3.12.1t", "free-threaded": "yes"})
+    assert gather(unknown, {}, [("1", threaded)]).exit_code == 3
+    none = replace(found("a"), layers=layers, interpreter={})
+    assert [v.verdict for v in gather(unknown, {}, [("1", none)]).verdicts] == ["unproven"]
+    elsewhere = replace(found("a"), platform={"system": "linux", "machine": "aarch64", "libc": "glibc"})
+    assert [(v.verdict, v.why) for v in gather(unknown, {}, [("1", elsewhere)]).verdicts] == [
+        ("mismatch", "platform machine: expected x86_64, found aarch64")
+    ]
+
+
+def test_what_can_t_be_read_is_told_and_is_never_green() -> None:
+    result = gather({"a": predicted("a")}, {}, [("1", found("a"))], [("empty.json", "can't be read: it is empty")])
+    assert ([v.verdict for v in result.verdicts], result.exit_code) == (["match"], 4)
+    assert fan_in_to_json(result)["strays"] == [{"fingerprint": "empty.json", "why": "can't be read: it is empty"}]
+    assert "empty.json: can't be read: it is empty\n" in fan_in_text(result, verbose=False)
 
 
 def test_the_document_tells_all_of_it() -> None:

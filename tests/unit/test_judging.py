@@ -17,7 +17,7 @@ from support.outcomes import command, fingerprint
 
 if TYPE_CHECKING:
     from lockproof.proof.fingerprint import Fingerprint
-    from lockproof.running.outcomes import Outcome
+    from lockproof.running.outcomes import CommandResult, Outcome
     from lockproof.running.preparation import Job
 
 PYTHON = {"version": "3.12.1", "build": "of the worker"}
@@ -43,7 +43,7 @@ def judge(given: Answer, *, project: str = "") -> Outcome:
     predicted = replace(own, interpreter={}, layers={**layers, **({"project": project} if project else {})})
     plan = Plan(cell=cell(), artifacts=(), selector="")
     job = SimpleNamespace(plan=plan, cell=plan.cell, predicted=predicted)
-    return judged(cast("Job", job), given, WORKER)
+    return judged(cast("Job", job), given, WORKER, [command().argv])
 
 
 def test_what_fits_the_prediction_is_a_match_for_the_worker_s_interpreter() -> None:
@@ -94,10 +94,18 @@ def test_who_passed_with_a_command_that_did_not_has_failed() -> None:
     assert judge(answer(commands=(command(), command(3)))).status == "failed"
 
 
+@pytest.mark.parametrize("ran", [(), (command(), command()), (command(argv=("true",)),)])
+def test_who_passed_without_the_cell_s_own_commands_has_not_passed(ran: tuple[CommandResult, ...]) -> None:
+    outcome = judge(answer(commands=ran))
+    assert (outcome.status, outcome.exit_code) == ("error", 4)
+    assert outcome.reason == f"{WORKER} says that it passed, and did not run the cell's commands"
+
+
 @pytest.mark.parametrize(
     ("python", "platform", "path"),
     [
         ({**PYTHON, "version": "3.12.2"}, PLATFORM, "scripts/python"),
+        ({**PYTHON, "version": "3.12.1t", "free-threaded": "yes"}, PLATFORM, "scripts/python"),
         ({"build": "of no version"}, PLATFORM, "scripts/python"),
         (PYTHON, {**PLATFORM, "machine": "aarch64"}, "platform"),
         (PYTHON, {**PLATFORM, "libc": "musl"}, "platform"),

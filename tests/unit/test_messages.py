@@ -87,6 +87,8 @@ def test_an_answer_comes_out_as_it_went_in() -> None:
         {"commands": [[["pytest"], True, 1.0, ""]]},
         {"commands": [[["pytest"], 0, "1", ""]]},
         {"error_code": "0"},
+        {"status": "error", "error_code": 7},
+        {"status": "error", "error_code": -1},
         {"seconds": []},
         {"findings": [{"code": "x"}]},
         {"observed": {}},

@@ -30,6 +30,11 @@ def test_an_error_has_the_code_of_what_was_raised(code: int) -> None:
     assert exit_code([outcome("passed"), outcome("error", error_code=code), outcome("failed")]) == code
 
 
+@pytest.mark.parametrize("code", [7, -1, 130])
+def test_a_code_that_is_none_of_the_known_ones_is_not_green(code: int) -> None:
+    assert exit_code([outcome("passed"), outcome("error", error_code=code)]) == 4
+
+
 def test_the_most_serious_counts_in_any_order() -> None:
     outcomes = [
         outcome("error", error_code=5),

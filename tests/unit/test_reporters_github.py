@@ -42,7 +42,7 @@ def test_a_summary_needs_a_file() -> None:
 
 
 def test_a_fan_in_in_words() -> None:
-    about = {"cell": "a", "selector": "s"}
+    about = {"cell": "a", "python": "3.12.1", "platform": "linux-x86_64", "selector": "s"}
     result = gather(
         {"a": fingerprint(about=about), "bb": fingerprint()},
         {},

@@ -81,7 +81,7 @@ class Cluster:
         """The resources that each worker offers, by its address; UnavailableError where the scheduler has gone."""
         try:
             found = self._client.scheduler_info(n_workers=-1)["workers"]
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # a client that is closed has errors of its own
             raise self.lost() from error
         return {str(address): worker["resources"] for address, worker in found.items()}
 
@@ -90,11 +90,13 @@ class Cluster:
         return UnavailableError("the scheduler has gone", where=self._connection.scheduler)
 
     def submit(self, key: str, request: bytes, resources: Mapping[str, float]) -> Task:
-        """Have a cell run by a worker that offers the resources."""
-        return cast(
-            "Task",
-            self._client.submit(run_cell, key, self._topic, request, key=key, resources=dict(resources), pure=False),
-        )
+        """Have a cell run by a worker that offers the resources; UnavailableError where the scheduler has gone."""
+        wanted = dict(resources)
+        try:
+            task = self._client.submit(run_cell, key, self._topic, request, key=key, resources=wanted, pure=False)
+        except Exception as error:  # a client that is closed has errors of its own
+            raise self.lost() from error
+        return cast("Task", task)
 
     def send(self, worker: str, sender: str, pieces: Sequence[Piece]) -> None:
         """Send pieces of files to one worker; raises UnavailableError where they don't get there."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lockproof import __version__
+from lockproof.cells.posargs import substitute_posargs
 from lockproof.cluster.judging import judged
 from lockproof.cluster.messages import Request, answer_from_json, request_to_json
 from lockproof.cluster.offers import has_platform, resources_for, why_not
@@ -45,6 +46,7 @@ class _Flight:
     events: queue.SimpleQueue[Mapping[str, object]] = field(default_factory=queue.SimpleQueue)
     worker: str = ""
     unwanted_since: float | None = None
+    unsent: tuple[str, LockproofError] | None = None  # the worker that files did not get to, and why
 
 
 class ClusterCells:
@@ -117,10 +119,14 @@ class ClusterCells:
         try:
             return self._fly(key, flight)
         except LockproofError as error:
-            return Outcome(
-                cell=job.cell, status="error", reason=str(error), predicted=job.predicted,
-                error_code=error.exit_code, worker=flight.worker,
-            )  # fmt: skip
+            return _not_landed(flight, error)
+        except OSError as error:
+            return _not_landed(
+                flight,
+                UnavailableError(
+                    "the cell's log can't be kept", where=str(flight.log), why=error.strerror or str(error)
+                ),
+            )
         finally:
             with self._guard:
                 self._flights.pop(key, None)
@@ -155,8 +161,11 @@ class ClusterCells:
                 self._refuse_to_wait(flight)
 
     def _refuse_to_wait(self, flight: _Flight) -> None:
-        """Raise UnavailableError where no worker has been there for the cell for too long."""
-        reason = why_not(flight.job.cell, __version__, self._cluster.workers())
+        """Raise UnavailableError where no worker has been there for the cell for too long, or files don't get to it."""
+        workers = self._cluster.workers()
+        if flight.unsent and flight.unsent[0] in workers:
+            raise flight.unsent[1]
+        reason = why_not(flight.job.cell, __version__, workers)
         now = time.monotonic()
         if not reason:
             flight.unwanted_since = None
@@ -173,6 +182,7 @@ class ClusterCells:
                 if flight.worker:
                     self._listener.note(f"{cell.id}: {flight.worker} is lost: it runs again on {worker}")
                 flight.worker = worker
+                flight.unsent = None
                 flight.log.write_bytes(b"")
                 self._listener.phase(cell, f"preparing on {worker}")
             case {"phase": str(phase)}:
@@ -186,8 +196,8 @@ class ClusterCells:
                         self._listener.output(cell, line)
             case {"need": [*hashes], "worker": str(worker)}:
                 self._courier(worker).send([str(sha256) for sha256 in hashes], flight)
-            case {"failed": LockproofError() as error}:
-                raise error
+            case {"unsent": LockproofError() as error, "worker": str(worker)} if worker == flight.worker:
+                flight.unsent = worker, error  # if the worker is lost, the cell runs again on another one
 
     def _landed(self, flight: _Flight, task: Task) -> Outcome:
         if task.status in ("cancelled", "lost"):
@@ -201,11 +211,16 @@ class ClusterCells:
         answer = answer_from_json(content.decode(), flight.worker, str(flight.log))
         if answer.commands:
             flight.log.write_bytes(answer.log)
-        outcome = judged(flight.job, answer, flight.worker)
+        outcome = judged(flight.job, answer, flight.worker, self._commands(flight.job.cell))
         if outcome.link == "symlink" and outcome.status == "mismatch":  # what it changed the others may have seen
             with self._guard:
                 self.suspects |= {other.job.cell.id for other in self._flights.values() if other is not flight}
         return outcome
+
+    def _commands(self, cell: Cell) -> list[list[str]]:
+        if self._options.install_only:
+            return []
+        return [substitute_posargs(command, self._options.posargs) for command in cell.commands]
 
     def _request(self, job: Job) -> Request:
         options, cell = self._options, job.cell
@@ -254,6 +269,13 @@ class ClusterCells:
         self._cluster.close()
 
 
+def _not_landed(flight: _Flight, error: LockproofError) -> Outcome:
+    return Outcome(
+        cell=flight.job.cell, status="error", reason=str(error), predicted=flight.job.predicted,
+        error_code=error.exit_code, worker=flight.worker,
+    )  # fmt: skip
+
+
 class _Courier:
     """Brings files to one worker, each once, in a thread of its own."""
 
@@ -282,4 +304,4 @@ class _Courier:
                     self._cluster.send(self._worker, self._sender, parcel)
                 self._sent.update(hashes)
             except LockproofError as error:
-                flight.events.put({"failed": error})
+                flight.events.put({"unsent": error, "worker": self._worker})

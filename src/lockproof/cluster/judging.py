@@ -6,19 +6,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockproof.proof.compare import prove
-from lockproof.proof.fingerprint import Finding, interpreter_digest, platform_digest, platform_facts
+from lockproof.proof.fingerprint import Finding, interpreter_digest, platform_digest
 from lockproof.proof.policy import apply
+from lockproof.proof.pythonfacts import misfits
 from lockproof.running.outcomes import Outcome, first_reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lockproof.cluster.messages import Answer
     from lockproof.proof.compare import Proof
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.running.preparation import Job
 
+_KINDS = {"version": ("interpreter", "scripts/python")}
 
-def judged(job: Job, answer: Answer, worker: str) -> Outcome:
+
+def judged(job: Job, answer: Answer, worker: str, commands: Sequence[Sequence[str]]) -> Outcome:
     """The outcome of a cell that ran on a worker. Nothing is better than what the worker says; it can be worse.
+
+    `commands` are the argument lists of all that had to be run: a cell has passed only where the worker ran them all.
 
     The interpreter is predicted to be the one that the worker declares, which must be of the cell's version and
     platform; everything else comes from the client's own wheels.
@@ -33,6 +40,8 @@ def judged(job: Job, answer: Answer, worker: str) -> Outcome:
             status, reason = proof.verdict, f"what {worker} observed is not what the lock says: {first_reason(proof)}"
         elif status == "passed" and any(result.exit_code for result in answer.commands):
             status, reason = "failed", f"{worker} says that it passed, and that a command of it did not"
+        elif status == "passed" and [list(result.argv) for result in answer.commands] != list(map(list, commands)):
+            status, reason, code = "error", f"{worker} says that it passed, and did not run the cell's commands", 4
     return Outcome(
         cell=job.cell,
         status=status,
@@ -68,7 +77,7 @@ def _proof(job: Job, answer: Answer, predicted: Fingerprint, observed: Fingerpri
     """The client's proof, with everything else that the worker found, and what does not fit the cell."""
     proof = apply(job.cell.policy, prove(predicted, observed))
     told = [finding for finding in answer.findings if finding not in proof.findings]
-    against = [*_misfits(job, answer, observed), *(finding for finding in told if finding.level != "note")]
+    against = [*_misfits(job, observed), *(finding for finding in told if finding.level != "note")]
     notes = [finding for finding in told if finding.level == "note"]
     levels = {finding.level for finding in against}
     verdict = proof.verdict
@@ -79,18 +88,9 @@ def _proof(job: Job, answer: Answer, predicted: Fingerprint, observed: Fingerpri
     return replace(proof, verdict=verdict, findings=(*against, *proof.findings, *notes))
 
 
-def _misfits(job: Job, answer: Answer, observed: Fingerprint) -> list[Finding]:
+def _misfits(job: Job, observed: Fingerprint) -> list[Finding]:
     """What the worker declares and the cell does not ask for."""
-    cell = job.cell
-    wanted = platform_facts(replace(cell.platform, version=None))
-    expected = {name: value for name, value in wanted.items() if name in ("system", "machine", "libc")}
-    found = {name: observed.platform.get(name, "") for name in expected}
-    misfits = [
-        Finding("platform", "platform", f"{name}: expected {value}, found {found[name] or 'nothing'}")
-        for name, value in expected.items()
-        if found[name] != value
+    return [
+        Finding(*_KINDS.get(fact, ("platform", "platform")), f"{fact}: expected {expected}, found {found or 'nothing'}")
+        for fact, expected, found in misfits(job.cell.python, job.cell.platform, observed)
     ]
-    release, version = cell.python.removesuffix("t"), answer.interpreter.get("version", "nothing")
-    if version.removesuffix("t") != release:
-        misfits.append(Finding("interpreter", "scripts/python", f"version: expected {release}, found {version}"))
-    return misfits

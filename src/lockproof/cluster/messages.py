@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _CELL = ("id", "python", "name", "link", "installer", "package", "timeout")
 _ARTIFACT = ("name", "version", "filename", "sha256", "size", "where")
 STATUSES = ("passed", "failed", "mismatch", "unproven", "unavailable", "error")
+_ERROR_CODES = (0, 2, 3, 4, 5)  # those of errors.py, and none
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,6 +180,8 @@ def answer_from_json(text: str, worker: str, log: str) -> Answer:
         status = str(data["status"])
         if status not in STATUSES:
             raise ValueError(f"its status is {status!r}")
+        if data["error_code"] not in _ERROR_CODES:
+            raise ValueError(f"its error code is {data['error_code']!r}")
         observed = data["observed"]
         commands = [
             CommandResult(argv=_list(argv), exit_code=_whole(code), seconds=_number(seconds), log=log, note=str(note))

@@ -43,6 +43,7 @@ class Desk:
         self._from_index = from_index
         self._received = Received(cache / "received")
         self._cells: dict[str, _CellProcess] = {}
+        self._unwanted: set[str] = set()  # cells that were ended before their process was there
         self._news = threading.Condition()
         self._closed = False
 
@@ -60,6 +61,9 @@ class Desk:
         with self._news:
             if self._closed:
                 raise RuntimeError("the worker is being stopped")
+            if key in self._unwanted:
+                self._unwanted.discard(key)
+                raise RuntimeError("the cell was ended")
             process = self._cells[key] = _CellProcess(self._cache, from_index=self._from_index)
         try:
             return self._attend(process, request, tell)
@@ -97,10 +101,12 @@ class Desk:
                     self._news.wait()
 
     def end(self, key: str) -> None:
-        """End a cell that nobody wants any more; nothing happens where it isn't here."""
+        """End a cell that nobody wants any more; one that has not begun yet won't."""
         with self._news:
             if process := self._cells.get(key):
                 process.end()
+            else:
+                self._unwanted.add(key)
             self._news.notify_all()
 
     def close(self) -> None:

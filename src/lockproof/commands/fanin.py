@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lockproof.commands.output import print_json
-from lockproof.errors import UsageError
+from lockproof.errors import LockproofError, UsageError
 from lockproof.proof.bundle import Bundle, is_bundle
 from lockproof.proof.fanin import fan_in_to_json, gather
 from lockproof.proof.fingerprint import from_json
@@ -34,7 +34,8 @@ def fan_in(options: argparse.Namespace, project: Project) -> int:
     policies = _policies(project, expected, options.expect)
     expected = {cell: expected[cell] for cell in policies}  # in the order of the matrix
     named = list(_named(options.targets, project.places.folder))
-    result = gather(expected, policies, ((name, read_target(name, project)) for name in named))
+    handed_in, unread = _read(named, project)
+    result = gather(expected, policies, handed_in, unread)
     if options.json:
         print_json(fan_in_to_json(result))
     else:
@@ -56,10 +57,27 @@ def _named(targets: Sequence[str], folder: Path) -> Iterator[str]:
         seen.update(names)
 
 
+def _read(named: Sequence[str], project: Project) -> tuple[list[tuple[str, Fingerprint]], list[tuple[str, str]]]:
+    """The fingerprints by name, and why the others can't be read: one broken file must not hide the other cells."""
+    read, unread = [], []
+    for name in named:
+        try:
+            read.append((name, read_target(name, project)))
+        except LockproofError as error:
+            unread.append((name, f"can't be read: {' '.join(str(error).split())}"))
+    return read, unread
+
+
 def _policies(project: Project, expected: dict[str, Fingerprint], named: str) -> dict[str, Policy]:
     """The policy of each cell; UsageError where the cells of the matrix are not those that were predicted."""
     cells = {cell.id: cell for cell in project.cells}
     apart = [f"{cell} was not predicted" for cell in cells if cell not in expected]
+    apart += [
+        f"{cell.id} was predicted as something else"
+        for cell in cells.values()
+        if (about := expected[cell.id].about if cell.id in expected else None) is not None
+        and (about.get("python"), about.get("platform")) != (cell.python, cell.platform.id)
+    ]
     apart += [f"{cell} is not in {project.places.matrix}" for cell in expected if cell not in cells]
     if apart:
         more = f" and {len(apart) - 5} more" if len(apart) > 5 else ""

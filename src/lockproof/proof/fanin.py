@@ -13,8 +13,9 @@ from lockproof.proof.compare import is_editable, prove
 from lockproof.proof.fingerprint import Finding
 from lockproof.proof.groups import likeness
 from lockproof.proof.policy import apply
-from lockproof.proof.pythonfacts import interpreter_differences
+from lockproof.proof.pythonfacts import interpreter_differences, misfits
 from lockproof.proof.relations import compare
+from lockproof.pythons.platforms import parse_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,11 +48,13 @@ class FanIn:
 
     verdicts: tuple[Verdict, ...]
     strays: tuple[tuple[str, str], ...]  # the name of a fingerprint, and why it belongs nowhere
+    unread: tuple[tuple[str, str], ...] = ()  # the name of what was handed in and is no fingerprint, and why
 
     @property
     def exit_code(self) -> int:
         """0 only where every expected cell is a match, and nothing else was handed in; 3 drift; 4 not proven."""
-        codes = {_EXIT[verdict.verdict] for verdict in self.verdicts} | ({3} if self.strays else set())
+        codes = {_EXIT[verdict.verdict] for verdict in self.verdicts}
+        codes |= ({3} if self.strays else set()) | ({4} if self.unread else set())
         return next((code for code in _BY_SERIOUSNESS if code in codes), 4)
 
 
@@ -59,6 +62,7 @@ def gather(
     expected: Mapping[str, Fingerprint],
     policies: Mapping[str, Policy],
     handed_in: Iterable[tuple[str, Fingerprint]],
+    unread: Iterable[tuple[str, str]] = (),
 ) -> FanIn:
     """Judge every cell of `expected` by the fingerprints that were handed in, each with the name it is told by.
 
@@ -79,7 +83,7 @@ def gather(
         for cell, predicted in expected.items()
     ]
     kept = {cell: handed[0] for cell, handed in found.items() if handed}
-    return FanIn(verdicts=tuple(_across(verdicts, kept, policies)), strays=tuple(strays))
+    return FanIn(verdicts=tuple(_across(verdicts, kept, policies)), strays=tuple(strays), unread=tuple(unread))
 
 
 def _missing(cell: str) -> Verdict:
@@ -100,11 +104,30 @@ def _verdict(
     if policy is not None:
         proof = apply(policy, proof)
     notes += tuple(f"tolerated ({rule}): {path}: {text}" for rule, path, text in proof.tolerated)
-    wrong = tuple(finding for finding in proof.findings if finding.level != "note")
+    foreign = _of_another_cell(predicted, observed)
+    wrong = (*foreign, *(finding for finding in proof.findings if finding.level != "note"))
+    levels = {proof.verdict, *(finding.level for finding in foreign)}
+    verdict = next(word for word in ("mismatch", "unproven", "match") if word in levels)
     why = ""
-    if proof.verdict != "match":
+    if verdict != "match":
         why = f"{wrong[0].path} {wrong[0].message}".strip() if wrong else f"the {proof.layer} layer differs"
-    return Verdict(cell=cell, verdict=proof.verdict, why=why, sources=sources, findings=wrong, notes=notes)
+    return Verdict(cell=cell, verdict=verdict, why=why, sources=sources, findings=wrong, notes=notes)
+
+
+def _of_another_cell(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:
+    """What the cell's exact Python and platform ask for and is not there: an interpreter need not be predicted."""
+    python, platform = predicted.about.get("python", ""), parse_platform(predicted.about["platform"])
+    rows = misfits(python, platform, observed)
+    findings = [
+        Finding("platform", "platform", f"{fact}: expected {wanted}, found {found}")
+        for fact, wanted, found in rows
+        if found and fact != "version"
+    ]
+    for fact, wanted, found in rows:
+        if fact == "version":
+            text, level = f"{fact}: expected {wanted}, found {found or 'nothing'}", "mismatch" if found else "unproven"
+            findings.insert(0, Finding("interpreter", "scripts/python", text, level))
+    return findings
 
 
 def _as_far_as_known(predicted: Fingerprint, observed: Fingerprint) -> tuple[Fingerprint, Fingerprint, tuple[str, ...]]:
@@ -168,6 +191,6 @@ def fan_in_to_json(result: FanIn) -> dict[str, object]:
             }
             for verdict in result.verdicts
         ],
-        "strays": [{"fingerprint": name, "why": why} for name, why in result.strays],
+        "strays": [{"fingerprint": name, "why": why} for name, why in (*result.strays, *result.unread)],
         "exit_code": result.exit_code,
     }

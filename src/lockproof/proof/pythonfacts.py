@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockproof.proof.fingerprint import Finding
+from lockproof.proof.fingerprint import Finding, platform_facts
 from lockproof.pythons.buildrows import EXTENSIONS, STDLIB, in_words, row_differences
 
 if TYPE_CHECKING:
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.pythons.buildrows import RowDifference
+    from lockproof.pythons.platforms import Platform
+
+_OF_A_PLATFORM = ("system", "machine", "libc")
 
 
 def fact_differences(left: Mapping[str, str], right: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -51,6 +54,20 @@ def interpreter_differences(left: Fingerprint, right: Fingerprint) -> list[tuple
     """
     facts = told_differences(left.interpreter, right.interpreter) + platform_differences(left, right)
     return facts + [(d.row, d.left or "", d.right or "") for d in file_differences_of_builds(left, right)]
+
+
+def misfits(python: str, platform: Platform, observed: Fingerprint) -> list[tuple[str, str, str]]:
+    """What a cell of that exact Python and platform asks for and is not there, as (fact, expected, found or "").
+
+    That needs no prediction of the interpreter, which is only made where it is. Whether a build that could only be read
+    is free-threaded is not among the facts: then its version is compared without the letter.
+    """
+    version = observed.interpreter.get("version", "")
+    if "free-threaded" not in observed.interpreter:
+        python, version = python.removesuffix("t"), version.removesuffix("t")
+    wanted = platform_facts(platform)
+    rows = [(fact, wanted[fact], observed.platform.get(fact, "")) for fact in _OF_A_PLATFORM if fact in wanted]
+    return [row for row in [("version", python, version), *rows] if row[1] != row[2]]
 
 
 def interpreter_findings(predicted: Fingerprint, observed: Fingerprint) -> list[Finding]:

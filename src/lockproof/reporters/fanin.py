@@ -26,7 +26,7 @@ def fan_in_text(result: FanIn, *, verbose: bool) -> str:
             lines.append(f"  … and {len(told) - len(shown)} more (--verbose shows all, --json too)")
         if verbose:
             lines += [f"  note: {printable(note)}" for note in verdict.notes]
-    lines += [f"{printable(name)}: {printable(why)}" for name, why in result.strays]
+    lines += [f"{printable(name)}: {printable(why)}" for name, why in (*result.strays, *result.unread)]
     lines.append(f"{summed_up(result)}; exit code {result.exit_code}")
     return "".join(f"{line}\n" for line in lines)
 
@@ -36,5 +36,6 @@ def summed_up(result: FanIn) -> str:
     counts = Counter(verdict.verdict for verdict in result.verdicts)
     told = [f"{counts[word]} {word}" for word in ("match", "mismatch", "unproven", "missing") if counts[word]]
     strays = [f"{len(result.strays)} that belong nowhere"] if result.strays else []
+    strays += [f"{len(result.unread)} that can't be read"] if result.unread else []
     cells = f"{len(result.verdicts)} cell{'' if len(result.verdicts) == 1 else 's'}"
     return f"{cells}: {', '.join([*told, *strays])}"

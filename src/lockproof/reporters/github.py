@@ -165,13 +165,14 @@ def tell_fan_in(result: FanIn, places: Places, predictions: str) -> None:
     """The annotations and the summary of a fan-in."""
     wrong = [verdict for verdict in result.verdicts if verdict.verdict != "match"]
     _tell([Annotation(*places.of_cell(v.cell), v.cell, f"{v.verdict}: {v.why}") for v in wrong])
-    _tell([Annotation("", 0, name, why) for name, why in result.strays])
+    strays = (*result.strays, *result.unread)
+    _tell([Annotation("", 0, name, why) for name, why in strays])
     lines = ["| cell | verdict | |", "|---|---|---|"]
     for verdict in result.verdicts:
         sign = _sign(verdict.verdict == "match")
         told = _escaped("; ".join(filter(None, [verdict.why, *verdict.notes])))
         lines.append(f"| {_code(verdict.cell)} | {sign}{verdict.verdict} | {told} |")
-    lines += ["", *(f"- {_code(name)}: {_escaped(why)}" for name, why in result.strays)]
+    lines += ["", *(f"- {_code(name)}: {_escaped(why)}" for name, why in strays)]
     head = f"### lockproof compare: {summed_up(result)}; exit code {result.exit_code}"
     _append(places.summary, [head, "", f"Held against {_code(predictions)} and each other.", "", *lines, ""])
 

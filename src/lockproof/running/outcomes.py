@@ -99,7 +99,7 @@ def exit_code(outcomes: Iterable[Outcome]) -> int:
     Skipped cells weigh nothing, so a run of nothing but skipped cells, or of none, is 4: nothing was proven.
     """
     codes = [outcome.exit_code for outcome in outcomes if outcome.status != "skipped"]
-    return next((code for code in _BY_SERIOUSNESS if code in codes), 0 if codes else 4)
+    return next((code for code in _BY_SERIOUSNESS if code in codes), 0 if codes and not any(codes) else 4)
 
 
 def report_to_json(outcomes: Sequence[Outcome], code: int) -> dict[str, object]:
