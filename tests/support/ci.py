@@ -203,7 +203,7 @@ class GitHubJob:
 def run_pipeline(machine: Machine, text: str, only: str = "", watch: Watch | None = None) -> dict[str, str]:
     """Run the jobs of a GitLab pipeline stage by stage, or one of them, and the child that it starts."""
     document = cast("dict[str, Job]", yaml.safe_load(text))
-    variables = cast("dict[str, str]", document.get("variables", {}))
+    variables = cast("dict[str, object]", document.get("variables", {}))
     before = cast("list[str]", document.get("default", {}).get("before_script", []))
     stages = cast("list[str]", cast("object", document["stages"]))
     jobs = {name: job for name, job in document.items() if "stage" in job}
@@ -219,8 +219,17 @@ def run_pipeline(machine: Machine, text: str, only: str = "", watch: Watch | Non
     return {name: machine.results[name] for name in jobs if name in machine.results}
 
 
+def _variable(value: object, checkout: Path) -> str:
+    """A variable's value: GitLab puts its own variables into it, and nothing for others, unless it is told not to."""
+    if isinstance(value, dict):
+        assert value["expand"] is False
+        return str(value["value"])
+    known = {"CI_PROJECT_DIR": str(checkout)}
+    return re.sub(r"\$\{?(\w+)\}?", lambda match: known.get(match[1], ""), str(value))
+
+
 def _gitlab_job(
-    machine: Machine, name: str, job: Job, variables: dict[str, str], before: list[str], watch: Watch | None
+    machine: Machine, name: str, job: Job, variables: dict[str, object], before: list[str], watch: Watch | None
 ) -> str:
     """Run a job's script in one shell that ends at the first error; its artifacts are kept even so."""
     checkout, environ = machine.place(name)
@@ -229,8 +238,8 @@ def _gitlab_job(
     (checkout / ".lockproof").mkdir()
     (checkout / ".lockproof" / "store").symlink_to(machine.base / "gitlab-store")  # a cache that was restored
     environ["CI_PROJECT_DIR"] = str(checkout)
-    for key, value in {**variables, **cast("dict[str, str]", job.get("variables", {}))}.items():
-        environ[key] = value.replace("$CI_PROJECT_DIR", str(checkout))
+    for key, value in {**variables, **cast("dict[str, object]", job.get("variables", {}))}.items():
+        environ[key] = _variable(value, checkout)
     version = str(job["image"]).removeprefix("python:")
     if version in machine.pythons:
         environ["PATH"] = f"{machine.pythons[version].parent}:{environ['PATH']}"

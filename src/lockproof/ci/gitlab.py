@@ -63,6 +63,8 @@ def parent(wanted: Wanted) -> str:
         f"      - artifact: {CHILD}",
         "        job: plan",
         "    strategy: depend",
+        "  inherit:",
+        "    variables: false",  # the child has its own, with what must not be replaced in them
         "",
     ]
     return "\n".join(lines)
@@ -103,12 +105,13 @@ def child(wanted: Wanted, jobs: Sequence[Job]) -> str:
 
 
 def _variables(wanted: Wanted, **more: str) -> list[str]:
-    variables = {**wanted.variables, **more}
-    return (
-        ["variables:", *(f"  {name}: {json.dumps(value)}" for name, value in variables.items()), ""]
-        if variables
-        else []
-    )
+    lines = [f"  {name}: {json.dumps(value)}" for name, value in more.items()]
+    for name, value in wanted.variables.items():
+        if "$" in value:  # for the shell of the job: GitLab would put its own variables there
+            lines += [f"  {name}:", f"    value: {json.dumps(value)}", "    expand: false"]
+        else:
+            lines.append(f"  {name}: {json.dumps(value)}")
+    return ["variables:", *lines, ""] if lines else []
 
 
 def _cell(job: Job) -> list[str]:

@@ -61,18 +61,17 @@ def _refuse_misfits(options: argparse.Namespace) -> None:
         raise UsageError("--part chooses one of several matrices", remedy="give it with --json")
     if options.check and (options.json or options.child):
         raise UsageError("--check is for the file that is committed", remedy="leave --json or --child out")
-    never = "$" if options.service == "gitlab" else "${{"  # GitLab puts variables into the values of variables
     names = ("install", "branch", "output", "directory", "matrix")
-    told = [name for name in names if not _is_plain(getattr(options, name) or "", never)]
+    told = [name for name in names if not _is_plain(getattr(options, name) or "")]
     if told:
-        why = f"it holds {never}, a line's end or another sign that can't be written into the file as it is"
+        why = "it holds ${{, a line's end or another sign that can't be written into the file as it is"
         raise UsageError(
             f"--{told[0]} can't be that", why=why, remedy="put it into a script of the project, and name that"
         )
 
 
-def _is_plain(text: str, never: str) -> bool:
-    return never not in text and text.isprintable()
+def _is_plain(text: str) -> bool:
+    return "${{" not in text and text.isprintable()
 
 
 def _jobs(options: argparse.Namespace, project: Project) -> tuple[Job, ...]:
