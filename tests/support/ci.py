@@ -203,7 +203,7 @@ class GitHubJob:
 def run_pipeline(machine: Machine, text: str, only: str = "", watch: Watch | None = None) -> dict[str, str]:
     """Run the jobs of a GitLab pipeline stage by stage, or one of them, and the child that it starts."""
     document = cast("dict[str, Job]", yaml.safe_load(text))
-    variables = cast("dict[str, object]", document.get("variables", {}))
+    variables = document.get("variables", {})
     before = cast("list[str]", document.get("default", {}).get("before_script", []))
     stages = cast("list[str]", cast("object", document["stages"]))
     jobs = {name: job for name, job in document.items() if "stage" in job}

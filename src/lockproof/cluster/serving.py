@@ -75,8 +75,8 @@ def serve(serving: Serving, pythons: Sequence[tuple[str, str]], tell: Callable[[
 async def _serve(serving: Serving, resources: dict[str, float], tell: Callable[[str], None]) -> int:
     from distributed import Security, Worker, WorkerPlugin  # only here
 
-    if not serving.verbose:  # importing it has set the levels
-        logging.getLogger("distributed").setLevel(logging.WARNING)
+    if not serving.verbose:  # importing it has set the levels; what fails until it serves is told as an error
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
     class Plugin(WorkerPlugin):  # type: ignore[misc]  # what isn't installed everywhere has no types
         """Gives the worker its desk, and ends the cells that the scheduler no longer wants."""
@@ -107,7 +107,10 @@ async def _serve(serving: Serving, resources: dict[str, float], tell: Callable[[
     try:
         await worker
     except (OSError, RuntimeError) as error:
-        raise connection.unreachable(_reason(error, connection.timeout)) from error
+        own = f"as {serving.host}: " if serving.host else ""
+        raise connection.unreachable(own + _reason(error, connection.timeout)) from error
+    if not serving.verbose:
+        logging.getLogger("distributed").setLevel(logging.WARNING)
     tell(f"{worker.address} offers {', '.join(pythons_of(resources))}; cells at once: {serving.cells}")
     return await _until_stopped(worker, connection)
 

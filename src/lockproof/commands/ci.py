@@ -66,7 +66,7 @@ def _refuse_misfits(options: argparse.Namespace) -> None:
     if told:
         why = "it holds ${{, a line's end or another sign that can't be written into the file as it is"
         raise UsageError(
-            f"--{told[0]} can't be that", why=why, remedy="put it into a script of the project, and name that"
+            f"--{told[0]} can't be that", why=why, remedy="name it otherwise; a command can be a script of the project"
         )
 
 

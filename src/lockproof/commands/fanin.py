@@ -64,7 +64,7 @@ def _read(named: Sequence[str], project: Project) -> tuple[list[tuple[str, Finge
         try:
             read.append((name, read_target(name, project)))
         except LockproofError as error:
-            unread.append((name, f"can't be read: {' '.join(str(error).split())}"))
+            unread.append((name, f"can't be read: {str(error).splitlines()[0]}"))
     return read, unread
 
 

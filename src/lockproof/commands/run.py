@@ -100,6 +100,8 @@ def _runner(
         jobs = options.jobs or max(1, len(project.cells))
         cells = cells_on_cluster(options, wanted, project, listener)
     else:
+        if options.scheduler:
+            listener.note("the cells run here: a scheduler is asked with --executor dask only")
         cells = here = CellRunner(
             wanted,
             store=project.store,
