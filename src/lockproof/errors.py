@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_MAY_BE_TOO_LONG = (3, 206)  # winerror.h: ERROR_PATH_NOT_FOUND, ERROR_FILENAME_EXCED_RANGE
+_LONG = 248  # characters: MAX_PATH less the 12 that a short name in a folder takes
 _LOGIN = re.compile(r"://[^/\s]*@")
 
 
@@ -36,6 +38,15 @@ class LockproofError(Exception):
 def without_logins(text: str) -> str:
     """`text` with stars for the user and password of every URL in it; either can be a token."""
     return _LOGIN.sub("://***@", text)
+
+
+def why_of(error: OSError) -> str:
+    """What the system said; of a path that Windows may have found too long (it says only that it isn't there), that."""
+    why = error.strerror or str(error)
+    longest = max((len(str(name)) for name in (error.filename, error.filename2) if name), default=0)
+    if getattr(error, "winerror", None) not in _MAY_BE_TOO_LONG or longest < _LONG:
+        return why
+    return f"{why}: a path has {longest} characters, and Windows takes 260, of a folder 248, only with LongPathsEnabled"
 
 
 class UsageError(LockproofError):

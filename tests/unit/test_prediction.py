@@ -75,22 +75,32 @@ REFUSED = {
     "twins in case on macOS": (
         [wheel("a", "site/Foo.py"), wheel("b", "site/foo.py")],
         "macos",
-        "a's site/Foo.py and b's site/foo.py are one file where case or Unicode form don't count",
+        "a's site/Foo.py and b's site/foo.py are one where case or Unicode form don't count",
     ),
     "twins in case on Windows": (
         [wheel("a", "site/Foo.py"), wheel("b", "site/foo.py")],
         "windows",
-        "a's site/Foo.py and b's site/foo.py are one file where case or Unicode form don't count",
+        "a's site/Foo.py and b's site/foo.py are one where case or Unicode form don't count",
     ),
     "twins in Unicode form on macOS": (
         [wheel("a", "site/e\u0301.py"), wheel("b", "site/\u00e9.py")],
         "macos",
-        "a's site/e\u0301.py and b's site/\u00e9.py are one file where case or Unicode form don't count",
+        "a's site/e\u0301.py and b's site/\u00e9.py are one where case or Unicode form don't count",
+    ),
+    "folders that are twins on Windows": (
+        [wheel("a", "site/Foo/a.py"), wheel("b", "site/foo/b.py")],
+        "windows",
+        "a's site/Foo and b's site/foo are one where case or Unicode form don't count",
+    ),
+    "a folder and a file that are twins on macOS": (
+        [wheel("a", "site/Foo/a.py"), wheel("b", "site/foo")],
+        "macos",
+        "a's site/Foo and b's site/foo are one where case or Unicode form don't count",
     ),
     "twins in one wheel": (
         [wheel("a", "site/Foo.py", "site/foo.py")],
         "macos",
-        "a's site/Foo.py and a's site/foo.py are one file where case or Unicode form don't count",
+        "a's site/Foo.py and a's site/foo.py are one where case or Unicode form don't count",
     ),
 }
 
@@ -106,7 +116,7 @@ def test_wheels_that_can_t_be_together_are_refused(name: str) -> None:
 
 def test_twins_are_a_note_on_linux() -> None:
     predicted = together(wheel("a", "site/Foo.py", "site/e\u0301.py"), wheel("b", "site/foo.py", "site/\u00e9.py"))
-    same = "are one file where case or Unicode form don't count"
+    same = "are one where case or Unicode form don't count"
     assert predicted.findings == (
         Finding("twin-paths", "site/foo.py", f"a's site/Foo.py and b's site/foo.py {same}", "note"),
         Finding("twin-paths", "site/\u00e9.py", f"a's site/e\u0301.py and b's site/\u00e9.py {same}", "note"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.digests import record_hash, sha256_hex
 from lockproof.environments.skeletons import write_skeleton
-from lockproof.errors import LockproofError, UnavailableError, UsageError
+from lockproof.errors import LockproofError, UnavailableError, UsageError, why_of
 from lockproof.proof.prediction import landing_launchers, normal_path
 from lockproof.pythons.layout import layout_for
 from lockproof.wheels.entryfiles import quoted, static_record
@@ -103,7 +103,7 @@ def _refuse_unusable_path(folder: str) -> None:
 def disk_error(folder: Path, error: OSError) -> UnavailableError:
     """What a full disk or a folder that can't be written to means for an environment."""
     return UnavailableError(
-        "the environment can't be made", where=str(folder), why=error.strerror or str(error),
+        "the environment can't be made", where=str(folder), why=why_of(error),
         remedy="make room, or make the folder writable, and run again: nothing half-made will be used",
     )  # fmt: skip
 

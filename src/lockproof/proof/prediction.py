@@ -65,10 +65,10 @@ def predict(
     landed = [
         (manifest, _landing(manifest, layout, python, {} if landings is None else landings)) for manifest in manifests
     ]
-    files, owners, shared = _together(landed)
+    files, owners, folders, shared = _together(landed)
     findings = [*shared, *(finding for manifest in manifests for finding in manifest.findings)]
     findings += [note for manifest in manifests for note in _not_executable(manifest, layout)]
-    findings += _twins(owners, os_name)
+    findings += _twins(folders | owners, os_name)
     startup = [line for manifest in manifests for line in manifest.startup]
     startup += ISOLATED
     placed = _distributions(landed, locked or {})
@@ -105,8 +105,11 @@ def worked_out(
 
 def _together(
     landed: Iterable[tuple[Manifest, Landing]],
-) -> tuple[dict[str, FileFact], dict[str, str], list[Finding]]:
-    """The facts of all files, the owner of each, and notes of those that two wheels bring; LockError for collisions."""
+) -> tuple[dict[str, FileFact], dict[str, str], dict[str, str], list[Finding]]:
+    """The facts of all files, the owner of each, one of each folder, and notes of files that two wheels bring.
+
+    Raises LockError for collisions.
+    """
     files: dict[str, FileFact] = {}
     owners: dict[str, str] = {}
     folders: dict[str, str] = {}
@@ -122,7 +125,7 @@ def _together(
         owners.update(dict.fromkeys(own, manifest.name))
         folders.update(dict.fromkeys(landing.folders, manifest.name))
     _refuse_file_as_folder(owners, folders)
-    return files, owners, shared
+    return files, owners, folders, shared
 
 
 def _distributions(
@@ -184,7 +187,7 @@ def _not_executable(manifest: Manifest, layout: Layout) -> list[Finding]:
 
 def normal_path(path: str, layout: Layout) -> str:
     """A wheel's logical path as it is observed: its data scheme may reach into another area (`data/bin/x`)."""
-    return layout.logical(path[5:]) if path.startswith("data/") else path
+    return layout.logical(layout.spelled(path[5:])) if path.startswith("data/") else path
 
 
 def _collision(path: str, first: str, second: Manifest) -> LockError:
@@ -214,7 +217,7 @@ def _refuse_file_as_folder(owners: Mapping[str, str], folders: Mapping[str, str]
 
 
 def _twins(owners: Mapping[str, str], os_name: str) -> list[Finding]:
-    """Paths that a case-insensitive or normalising file system takes for one."""
+    """Paths, of files and of folders, that a case-insensitive or normalising file system takes for one."""
     if not _may_have_twins(owners):
         return []
     seen: dict[str, str] = {}
@@ -223,7 +226,7 @@ def _twins(owners: Mapping[str, str], os_name: str) -> list[Finding]:
         other = seen.setdefault(_folded(path), path)
         if other == path:
             continue
-        message = f"{owners[other]}'s {other} and {owner}'s {path} are one file where case or Unicode form don't count"
+        message = f"{owners[other]}'s {other} and {owner}'s {path} are one where case or Unicode form don't count"
         if os_name in ("macos", "windows"):
             raise LockError(message, remedy="lock versions that do not share the path, or leave this platform out")
         notes.append(Finding("twin-paths", path, message, "note"))

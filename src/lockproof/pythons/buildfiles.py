@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 class BuildFiles:
     """What the files of a build are.
 
-    `digests` has `executable`, `libpython` (or "static"), `lib-dynload` (or "none") and `stdlib`, each `sha256:…`;
-    `rows` the files behind the last two (see `buildrows`).
+    `digests` has `executable`, `libpython` (or "static"), `lib-dynload` (or "none") and `stdlib`, each `sha256:…`, and
+    what there is of: `app`, which a framework's executable starts (macOS); `redirector` and `windowed redirector`,
+    which the python.exe and pythonw.exe of environments are (Windows). `rows` has the files behind `lib-dynload` and
+    `stdlib` (see `buildrows`).
     """
 
     digests: Mapping[str, str]
@@ -55,6 +57,7 @@ def read_build(probe: Probe, known: KnownFiles) -> BuildFiles:
             "libpython": _file_digest(probe.libpython, known) if probe.libpython else "static",
             EXTENSIONS: part_digest(EXTENSIONS, extensions) if probe.lib_dynload else "none",
             STDLIB: part_digest(STDLIB, stdlib),
+            **{name: _file_digest(path, known) for name, path in _further_programs(probe)},
         }
         return BuildFiles(digests=digests, rows={**extensions, **stdlib})
     except OSError as error:
@@ -63,6 +66,22 @@ def read_build(probe: Probe, known: KnownFiles) -> BuildFiles:
             where=os.fsdecode(error.filename or probe.executable),
             why=error.strerror or str(error),
         ) from error
+
+
+def _further_programs(probe: Probe) -> Iterator[tuple[str, Path]]:
+    """The programs of a build beside its executable that run Python, by the names of their digests."""
+    if probe.platform.os == "macos":
+        places = {"app": [probe.prefix / "Resources/Python.app/Contents/MacOS/Python"]}
+    elif probe.platform.os == "windows":
+        folder, letter = probe.stdlib / "venv/scripts/nt", "t" if probe.version.endswith("t") else ""
+        places = {  # the first of each since 3.13
+            "redirector": [folder / f"venvlauncher{letter}.exe", folder / "python.exe"],
+            "windowed redirector": [folder / f"venvwlauncher{letter}.exe", folder / "pythonw.exe"],
+        }
+    else:
+        return
+    for name, paths in places.items():
+        yield from ((name, path) for path in [path for path in paths if path.is_file()][:1])
 
 
 def _file_digest(path: Path, known: KnownFiles) -> str:

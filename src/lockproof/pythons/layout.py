@@ -64,6 +64,14 @@ class Layout:
                 return f"headers/{canonical_name(name)}/{rest}"
         return "data/" + path
 
+    def spelled(self, path: str) -> str:
+        """A path below the root as it lands: Windows knows the environment's own folders in whichever case."""
+        if self.program:
+            for folder in (self.site, self.site.partition("/")[0], self.scripts, self.headers):
+                if path.lower().startswith(f"{folder.lower()}/"):
+                    return folder + path[len(folder) :]
+        return path
+
     def relative_to_site(self, logical: str) -> str:
         """The path as RECORD writes it: relative to site-packages, with `../` where it lies outside."""
         if logical.startswith("site/"):

@@ -175,7 +175,8 @@ def interpreter_of(
     tree: ReadTree, identify: Callable[[Path], Interpreter | None], declared: Path | None, scripts: str = ""
 ) -> tuple[Interpreter | None, Finding | None]:
     """The interpreter that `python` in the folder `scripts` leads to; a finding where it isn't one to be trusted."""
-    python = f"{scripts or layout_of(tree).scripts}/python"
+    layout = layout_of(tree)
+    python = f"{scripts or layout.scripts}/python{layout.program}"
     if python in tree.resolved:
         end = tree.resolved[python]
         if end.startswith(f"{tree.real_root}/"):
@@ -190,8 +191,10 @@ def interpreter_of(
     if python not in tree.files:
         return None, Finding("interpreter", "scripts/python", "is not there")
     home = _home(tree)
-    interpreter = identify(Path(home, "python")) if home else None
-    if interpreter and interpreter.files.get("executable") == f"sha256:{tree.files[python][0]}":
+    interpreter = identify(Path(home, f"python{layout.program}")) if home else None
+    # On Windows it is no copy but a program that starts the one in `home`.
+    own = {interpreter.files.get("executable"), interpreter.files.get("redirector")} if interpreter else set()
+    if interpreter and f"sha256:{tree.files[python][0]}" in own:
         return interpreter, home_finding(home, interpreter)
     return None, Finding("interpreter", "scripts/python", "is a program of its own, not the declared interpreter")
 

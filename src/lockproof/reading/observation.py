@@ -140,7 +140,8 @@ class _Observation:
         if folder != self.layout.scripts:
             return is_patch(path, sha256, self.layout)
         if _PYTHON.fullmatch(name):  # a copy of the interpreter, not a program of that name
-            return f"sha256:{sha256}" == self.interpreter.get("executable")
+            programs = ("executable", "redirector", "windowed redirector")
+            return f"sha256:{sha256}" in {self.interpreter.get(program) for program in programs}
         return is_activator(name)
 
     def _dist_infos(self) -> set[str]:

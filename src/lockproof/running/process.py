@@ -50,7 +50,7 @@ def find_program(name: str, scripts: Path, environ: Mapping[str, str], cwd: Path
 
     Raises LockproofError for a program that is nowhere.
     """
-    if os.sep in name:
+    if os.path.dirname(name):  # noqa: PTH120 - as it is written; Windows knows two separators
         path = cwd / name
         return str(path), path.parent == scripts
     own = shutil.which(name, path=str(scripts))
@@ -166,9 +166,19 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
         if hasattr(os, "killpg"):
             os.killpg(process.pid, number)
         elif number == _KILL:
-            process.kill()
+            _kill_tree(process)
         else:  # Windows: what a group can be asked with, and what only a group of its own can be
             process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", number))
+
+
+def _kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """Windows: end a process and what it started, while it is there to say what that is."""
+    if process.poll() is not None:
+        return
+    program = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "taskkill.exe")  # noqa: PTH118
+    with suppress(OSError):
+        subprocess.run([program, "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False)
+    process.kill()
 
 
 def _pump(process: subprocess.Popen[bytes], sink: BinaryIO, listen: Callable[[str], None] | None) -> None:

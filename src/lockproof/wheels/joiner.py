@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     # (folder of the tree, its files)
     Work = tuple[str, list[File]]
     # what each source's lstat was afterwards: (device, inode, size, mtime_ns, ctime_ns); None for a damaged one
+    # errno, strerror, filename, winerror, filename2
+    Failure = tuple[int, str, str | None, int | None, str | None]
     Done = list[tuple[int, int, int, int, int] | None]
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -153,12 +155,17 @@ def join_in_parallel(works: Sequence[Work], mode: str, made: set[str]) -> list[D
     return [done[number] for number in range(len(works))]
 
 
-def _answer(answer: bytes) -> tuple[tuple[int, str] | None, list[Done]]:
-    """What the second process says: an error's number and text, or what it did."""
+def _answer(answer: bytes) -> tuple[Failure | None, list[Done]]:
+    """What the second process says: what an OSError is made of, or what it did."""
     if not answer:
-        return (errno.EIO, "the second process died"), []
+        return (errno.EIO, "the second process died", None, None, None), []
     failed, done = marshal.loads(answer)  # noqa: S302 - from our own other half
     return failed, done
+
+
+def _named(error: OSError) -> tuple[str | None, int | None, str | None]:
+    """The path of an error, the number that Windows gives it, and the second path."""
+    return error.filename, getattr(error, "winerror", None), error.filename2
 
 
 def die_with_parent() -> None:
@@ -176,10 +183,10 @@ def main(mode: str) -> None:
     """The second process: (works, folders that are there) in on stdin, (error or None, what was done) out on stdout."""
     die_with_parent()
     works, made = marshal.load(sys.stdin.buffer)  # noqa: S302 - from our own other half
-    failed: tuple[int, str] | None = None
+    failed: Failure | None = None
     done: list[Done] = []
     try:
         done = join_all(works, mode, set(made))
     except OSError as error:
-        failed = (error.errno or errno.EIO, error.strerror or str(error))
+        failed = (error.errno or errno.EIO, error.strerror or str(error), *_named(error))
     sys.stdout.buffer.write(marshal.dumps((failed, done)))

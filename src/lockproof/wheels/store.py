@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockproof.errors import HashMismatchError, LockError, LockproofError, UnavailableError
+from lockproof.errors import HashMismatchError, LockError, LockproofError, UnavailableError, why_of
 from lockproof.reading.reader import ChangedDuringRead, read_file
 from lockproof.wheels.entryfiles import INSTALLER, installer_files, manifest_from_json, manifest_to_json, static_record
 
@@ -299,7 +299,7 @@ class Store:
             raise UnavailableError(
                 f"{artifact.filename} can't be put into the store",
                 where=str(self.folder),
-                why=error.strerror or str(error),
+                why=why_of(error),
                 remedy="make room or make it writable, or name another folder with --store or LOCKPROOF_STORE",
             ) from error
         added = self.entry(artifact)

@@ -116,6 +116,6 @@ def main() -> None:
             kind = type(error).__name__
             answer = {"kind": kind, "what": error.what, "where": error.where, "why": error.why, "remedy": error.remedy}
         except OSError as error:
-            answer = {"kind": "OSError", "what": error.strerror or str(error), "where": str(error.errno or 5)}
+            answer = {"kind": "OSError", "what": errors.why_of(error), "where": str(error.errno or 5)}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
