@@ -64,7 +64,7 @@ EDGES = [
     "project",
     "relocking.lockexports",
     "relocking.resolvers", "relocking.piptools", "relocking.lockinputs", "proof.bundle", "reading.contents",
-    "reading.images", "reading.targets",
+    "reading.imagevariables", "reading.images", "reading.targets",
     "reporters.__init__", "reporters.text", "reporters.comparisons", "reporters.diffs",
     "reporters.progress", "reporters.live", "reporters.choice", "reporters.junit", "reporters.html",
     "reporters.frozen", "reporters.relocked", "relocking.locking", "relocking.exporting", "relocking.lockoptions",

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from lockproof.errors import UsageError
 from lockproof.proof.fingerprint import Finding, platform_digest
 from lockproof.reading.archives import inspect_archive, new_archive, take
+from lockproof.reading.imagevariables import variable_findings
 from lockproof.reading.prefixes import nobody
+from lockproof.reading.readtree import layout_of
 from lockproof.reading.rootfs import (
     Choice,
     base_prefix,
     choose,
     environments_in,
     user_sites,
-    variables_of_python,
 )
 from lockproof.reading.tarheaders import BrokenArchive
 from lockproof.reading.tarreader import member_path
@@ -121,7 +122,9 @@ def inspect_image(
             stand_in=stand_in,
         )
         around = (*_mount_findings(archive, choice.folder, mounts), *_user_findings(archive, choice.folder))
-    findings = (*_findings(target, source, choice), *around)
+        site = f"{choice.folder}/{layout_of(inspection.tree).site}".lstrip("/")
+        variables = variable_findings(archive, source.variables, inspection.fingerprint, site)
+    findings = (*_findings(target, choice), *around, *variables)
     fingerprint = _told(inspection.fingerprint, _image_of(source), called)
     findings = tuple(sorted((*fingerprint.findings, *findings)))
     return replace(inspection, fingerprint=replace(fingerprint, findings=findings))
@@ -209,14 +212,12 @@ def _choices(target: ImageTarget, every: tuple[str, ...]) -> str:
     return f"name one of its environments, as {target.where}:/{every[0]}; it has {told}{more}"
 
 
-def _findings(target: ImageTarget, source: Image | Container, choice: Choice) -> Iterator[Finding]:
-    """Notes: which environment was taken where there are several, and what the image sets for Python."""
+def _findings(target: ImageTarget, choice: Choice) -> Iterator[Finding]:
+    """A note where there are several environments: which was taken."""
     if choice.others:
         others = ", ".join(f"/{folder}" for folder in choice.others[:_TOLD])
         text = f"is {choice.why}; there is {others} too, to be named as {target.where}:/{choice.others[0]}"
         yield Finding("environment-chosen", f"/{choice.folder}", text, "note")
-    for name, value in variables_of_python(source.variables).items():
-        yield Finding("image-variable", name, f"is set to {value!r}, which Python or its loader heeds", "note")
 
 
 def _mount_findings(archive: Archive, folder: str, mounts: tuple[str, ...]) -> Iterator[Finding]:
