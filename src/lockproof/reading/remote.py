@@ -27,6 +27,7 @@ from lockproof.reading.prefixes import nobody
 from lockproof.reading.readtree import bytecode_of, layout_of, text_of
 from lockproof.reading.reported import tree_from_json
 from lockproof.reading.sshciphers import quick_ciphers
+from lockproof.reading.surroundings import unread_python
 from lockproof.wheels.startup import parse_pyvenv
 
 if TYPE_CHECKING:
@@ -65,13 +66,12 @@ exec tar -cf - --exclude="$own/site-packages" --exclude="$own/dist-packages" --e
 """
 _SEND_PYTHON = f"""{_FIND_PYTHON}[ $# -gt 0 ] || exit {_MISSING}
 {_PACK_PYTHON}"""
-# One connection for all of it: where the folder is, its archive, and behind that one of the Python that it leads to.
+# One connection for all of it: where the folder is and its Python, the archive, and behind that one of that Python.
 _SEND = f"""cd -- "$1" || exit {_MISSING}
-folder=$(pwd -P) tar=$(command -v tar)
-echo {_BEGIN}; pwd -P; echo {_END}; echo "$tar"
+folder=$(pwd -P) tar=$(command -v tar) python=$(readlink -f bin/python 2>/dev/null)
+echo {_BEGIN}; pwd -P; echo {_END}; echo "$tar"; echo "$python"
 [ "$tar" ] || exit 0
 (LC_ALL=C; export LC_ALL; exec tar -cf - .) || exit
-python=$(readlink -f bin/python 2>/dev/null) || exit 0
 case $python in "$folder"/*) exit 0;; /*/bin/python3.*) ;; *) exit 0;; esac
 prefix=${{python%/bin/*}} series=${{python##*/python}}
 set -- "${{prefix#/}}" "$series" "$(echo "$series" | tr -d .)"
@@ -134,11 +134,12 @@ def inspect_remote(
     """
     remote = replace(remote, settings=quick_ciphers(remote.command, remote.host))
     with new_archive() as archive:
-        folder = _bring_folder(remote, archive)
-        if folder is None:
+        brought = _bring_folder(remote, archive)
+        if brought is None:
             return _inspect_by_itself(remote)
+        folder, python = brought
         _bring_python(remote, archive, folder)
-        return inspect_archive(
+        found = inspect_archive(
             archive,
             folder,
             recognise=recognise,
@@ -148,6 +149,9 @@ def inspect_remote(
             vouched=vouched,
             stand_in=stand_in,
         )
+        unread = unread_python(archive, f"{folder}/bin/python", python)
+    findings = (*found.fingerprint.findings, *([unread] if unread else []))
+    return replace(found, fingerprint=replace(found.fingerprint, findings=tuple(sorted(findings))))
 
 
 def _bring_python(remote: Remote, archive: Archive, folder: str) -> None:
@@ -169,22 +173,22 @@ def _bring_python(remote: Remote, archive: Archive, folder: str) -> None:
         _bring_prefix(remote, archive, arguments)
 
 
-def _bring_folder(remote: Remote, archive: Archive) -> str | None:
+def _bring_folder(remote: Remote, archive: Archive) -> tuple[str, str] | None:
     """The folder's path without links and a leading `/`, once the archive has what is in it; None without `tar`.
 
-    The archive has its Python, too, where the host found it.
+    The archive has its Python, too, where the host found it. Behind the folder: where that is, "" if it can't say so.
     """
     with _running(remote, _SEND, (remote.path,)) as process:
-        real, has_tar = _head(remote, process)
+        real, has_tar, python = _head(remote, process)
         if has_tar:
             _take(remote, archive, process, real.strip("/"), "")
     _expect_success(remote, process)
     _note_sockets(archive, process, real.strip("/"))
-    return real.strip("/") if has_tar else None
+    return (real.strip("/"), python) if has_tar else None
 
 
-def _head(remote: Remote, process: _Process) -> tuple[str, bool]:
-    """What comes before the archive: the folder's path, and whether the host has `tar`."""
+def _head(remote: Remote, process: _Process) -> tuple[str, bool, str]:
+    """What comes before the archive: the folder's path, whether the host has `tar`, where its Python is."""
     stream, said = process.stdout, b""
     assert stream is not None
     ending, path = f"\n{_END}\n".encode(), b""
@@ -202,7 +206,8 @@ def _head(remote: Remote, process: _Process) -> tuple[str, bool]:
             why=f"it said {said.decode('utf-8', 'surrogateescape')[:_SHOWN]!r}",
             remedy=f"see what `ssh {remote.host} pwd` prints",
         )  # fmt: skip
-    return real, bool(stream.readline(_LONGEST_HEAD).strip())
+    has_tar = bool(stream.readline(_LONGEST_HEAD).strip())
+    return real, has_tar, stream.readline(_LONGEST_HEAD).rstrip(b"\n").decode("utf-8", "surrogateescape")
 
 
 def _take(remote: Remote, archive: Archive, process: _Process, *folders: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lockproof.pythons.carried import Carried, Holder
     from lockproof.pythons.interpreters import Interpreter
+    from lockproof.reading.tarreader import Archive
 
 _MOUNTS = Path("/proc/self/mountinfo")  # Linux: proc_pid_mountinfo(5)
 _OCTAL = re.compile(rb"\\([0-7]{3})")
@@ -63,6 +64,19 @@ def carried_home_finding(home: str, carried: Carried, holder: Holder) -> Finding
             return _finds_elsewhere(home, f"/{found}")
     beside = (name for name in start_files("") if holder.has(f"{home[1:]}/{name}"))
     return _decided_beside(home, next(beside, ""))
+
+
+def unread_python(archive: Archive, python: str, real: str) -> Finding | None:
+    """That the program to which an environment's `python` leads is not the one that was read.
+
+    `real` is where it leads by the word of the system that has it, which knows all links; an archive of a part of a
+    file system lacks some. "" where there is no such word.
+    """
+    ends = [archive.real_path(python), real.strip("/")]
+    first, second = (archive.files.get(end) for end in ends)
+    if not real or ends[0] == ends[1] or (first and second and first[0] == second[0]):
+        return None
+    return Finding("interpreter", "scripts/python", f"leads to {real}, and /{ends[0]} was read", "unproven")
 
 
 def _finds_elsewhere(home: str, prefix: str) -> Finding:

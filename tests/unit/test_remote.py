@@ -1,0 +1,72 @@
+"""A folder that a host's shell and tar send: here those of this machine, by way of a program in the place of ssh."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lockproof.proof.fingerprint import Finding
+from lockproof.reading.remote import inspect_remote, parse_remote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockproof.pythons.carried import Carried
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it needs a host with GNU tar and readlink -f")
+SSH = '#!/bin/sh\nwhile [ "$1" != -- ]; do [ "$1" = -G ] && exit 1; shift; done\nshift 2; exec sh -c "$*"\n'
+
+
+def write(path: Path, content: str, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    path.chmod(mode)
+
+
+def python(prefix: Path, content: str) -> Path:
+    write(prefix / "bin/python3.12", content, 0o755)
+    write(prefix / "lib/python3.12/os.py", "")
+    return prefix / "bin/python3.12"
+
+
+def told(root: Path, target: str) -> tuple[list[Finding], list[str]]:
+    """What is said of the interpreter of an environment in `root` whose python leads there; the builds met."""
+    write(root / "venv/pyvenv.cfg", f"home = {root}/honest/bin\nversion = 3.12.1\n")
+    (root / "venv/lib/python3.12/site-packages").mkdir(parents=True)
+    (root / "venv/bin").mkdir()
+    (root / "venv/bin/python").symlink_to(target)
+    (root / "venv/bin/python3").symlink_to("python")
+    write(root / "ssh", SSH, 0o755)
+    met: list[str] = []
+
+    def recognise(carried: Carried) -> None:
+        met.append(f"/{carried.prefix}")
+
+    found = inspect_remote(parse_remote(f"ssh:box:{root}/venv", f"{root}/ssh"), recognise)
+    return [one for one in found.fingerprint.findings if one.code.startswith("interpreter")], met
+
+
+@pytest.mark.parametrize("target", ["{root}/honest/bin/python3.12", "{root}/alias/bin/python3.12"])
+def test_a_python_that_is_read_where_it_lies(target: str, tmp_path: Path) -> None:
+    python(tmp_path / "honest", "honest")
+    (tmp_path / "alias").symlink_to(tmp_path / "honest")
+    write(tmp_path / "alias/README", "")
+
+    findings, met = told(tmp_path, target.format(root=tmp_path))
+
+    assert ([finding for finding in findings if finding.path == "scripts/python"], len(met)) == ([], 1)
+
+
+def test_a_python_behind_a_link_that_was_not_sent_is_not_taken_for_another(tmp_path: Path) -> None:
+    """What the archive has no link for looks like a folder, and `..` like what is above that."""
+    python(tmp_path / "honest", "honest")
+    evil = python(tmp_path / "evil", "evil")
+    (tmp_path / "evil/below").mkdir()
+    (tmp_path / "honest/aside").symlink_to(tmp_path / "evil/below")
+
+    findings, _ = told(tmp_path, f"{tmp_path}/honest/aside/../bin/python3.12")
+
+    text = f"leads to {evil}, and {tmp_path}/honest/bin/python3.12 was read"
+    assert Finding("interpreter", "scripts/python", text, "unproven") in findings
