@@ -106,7 +106,9 @@ def test_a_project_is_laid_out_anew_and_its_environments_stay(tmp_path: Path) ->
     assert tree.changes() == ["a/b.txt"]
 
 
-@pytest.mark.parametrize("path", ["../out.txt", "/out.txt", ".lockproof/x", "a/../../out.txt"])
+@pytest.mark.parametrize(
+    "path", ["../out.txt", "/out.txt", ".lockproof/x", "a/../../out.txt", "link/x", "./x", ".", ""]
+)
 def test_nothing_is_laid_out_of_place(path: str, tmp_path: Path) -> None:
     received = Received(tmp_path / "received")
     tree = tree_of(tmp_path / "root", received, {path: b"x"})

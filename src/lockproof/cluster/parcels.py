@@ -135,8 +135,7 @@ def lay_out(tree: ProjectTree, received: Callable[[str], Path], keep: str) -> No
         if left.name != keep:
             remove_tree(left)
     for path, fact in tree.files.items():
-        parts = PurePosixPath(path)
-        if parts.is_absolute() or ".." in parts.parts or parts.parts[0] == keep:
+        if not _is_inside(path, tree.files, keep):
             raise UnavailableError("this is no place in a project", where=path)
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -147,6 +146,16 @@ def lay_out(tree: ProjectTree, received: Callable[[str], Path], keep: str) -> No
         target.write_bytes(received(value).read_bytes())
         target.chmod(0o755 if kind == "x" else 0o644)
     if wrong := tree.altered():
-        with suppress(OSError):  # the next one gets it anew
-            received(tree.files[wrong[0]].partition(" ")[2]).unlink()
+        kind, _, value = tree.files[wrong[0]].partition(" ")
+        if kind != "l":
+            with suppress(OSError):  # the next one gets it anew
+                received(value).unlink()
         raise UnavailableError("a file of the project is not what was sent", where=wrong[0], remedy="run again")
+
+
+def _is_inside(path: str, files: Mapping[str, str], keep: str) -> bool:
+    """Whether a path is below the root and not below one of the files, some of which are links that lead elsewhere."""
+    parts = PurePosixPath(path)
+    above = {str(parent) for parent in parts.parents}
+    plain = path == str(parts) != "." and not parts.is_absolute() and ".." not in parts.parts
+    return plain and parts.parts[0] != keep and above.isdisjoint(files)

@@ -35,7 +35,7 @@ def worker(options: argparse.Namespace, project: Project) -> int:
         cells=options.jobs or os.cpu_count() or 1,
         name=options.name or "",
         host=options.host or "",
-        from_index=options.from_index,
+        from_index=options.from_index and not options.offline,
         verbose=options.verbose,
     )
     return serve(serving, pythons_here(project.discovery, options.python), _tell)
