@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import zlib
+from asyncio import CancelledError
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -72,6 +74,8 @@ class FakeCluster:
         self.script(self)
 
     def result(self) -> bytes:
+        if self.task.status == "cancelled":
+            raise CancelledError
         return zlib.compress(json.dumps(NO_ANSWER).encode())
 
     def submit(self, key: str, _request: bytes, resources: Mapping[str, float]) -> Task:
@@ -198,9 +202,43 @@ def test_a_cell_that_no_worker_is_there_for_any_more_is_given_up(tmp_path: Path)
     assert "tcp://a:1, which ran it, is gone" in outcome.reason
 
 
-@pytest.mark.parametrize("status", ["lost", "cancelled"])
-def test_a_scheduler_that_goes_is_an_error_of_each_cell(tmp_path: Path, status: str) -> None:
-    cluster = FakeCluster(lambda own: own.finish(status))
+def test_a_worker_that_is_lost_before_its_answer_has_come_costs_only_time(tmp_path: Path) -> None:
+    class Lost(FakeCluster):
+        brought = threading.Event()
+
+        def result(self) -> bytes:
+            self.task.status = "lost"
+            started(self, "tcp://b:1")
+            self.tell(need=[HASH], worker="tcp://b:1")
+            assert self.brought.wait(60), "nobody has heard what the other worker needs"
+            return super().result()
+
+        def send(self, worker: str, sender: str, pieces: object) -> None:
+            super().send(worker, sender, pieces)
+            self.brought.set()
+
+    def script(cluster: FakeCluster) -> None:
+        started(cluster)
+        cluster.finish()
+
+    outcome = run(tmp_path, Lost(script))
+    assert (outcome.worker, outcome.reason) == (
+        "tcp://b:1", "tcp://b:1 says that it passed, and shows no environment",
+    )  # fmt: skip
+
+
+def test_what_a_task_raises_is_an_error_of_its_cell(tmp_path: Path) -> None:
+    class Killed(FakeCluster):
+        def result(self) -> bytes:
+            raise RuntimeError("one worker after another")
+
+    outcome = run(tmp_path, Killed(lambda own: own.finish("error")))
+    assert (outcome.status, outcome.exit_code) == ("error", 4)
+    assert outcome.reason == "no worker has brought the cell to its end: RuntimeError: one worker after another"
+
+
+def test_a_scheduler_that_goes_is_an_error_of_each_cell(tmp_path: Path) -> None:
+    cluster = FakeCluster(lambda own: own.finish("cancelled"))
     outcome = run(tmp_path, cluster)
     assert (outcome.status, outcome.reason, outcome.exit_code) == ("error", "the scheduler has gone", 4)
 

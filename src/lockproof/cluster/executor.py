@@ -34,7 +34,14 @@ if TYPE_CHECKING:
     from lockproof.running.preparation import Job
 
 _LOOK_AGAIN = 2.0  # seconds between two looks at what the workers offer, while a cell waits
-_DONE = {"done": True}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Fetched:
+    """What a task has brought, or why it has not."""
+
+    content: str = ""
+    why: str = ""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -43,7 +50,7 @@ class _Flight:
 
     job: Job
     log: Path
-    events: queue.SimpleQueue[Mapping[str, object]] = field(default_factory=queue.SimpleQueue)
+    events: queue.SimpleQueue[Mapping[str, object] | _Fetched] = field(default_factory=queue.SimpleQueue)
     worker: str = ""
     unwanted_since: float | None = None
     unsent: tuple[str, LockproofError] | None = None  # the worker that files did not get to, and why
@@ -145,12 +152,13 @@ class ClusterCells:
         task = self._cluster.submit(key, zlib.compress(request, 1), resources_for(job.cell, __version__))
         with self._guard:
             self._tasks[key] = task
-        task.add_done_callback(lambda _: flight.events.put(_DONE))
-        while (event := self._next(flight)) is not _DONE:
+        # In a thread: if the worker is lost before the answer has left it, the cell runs again and has events again.
+        task.add_done_callback(lambda _: threading.Thread(target=_fetch, args=(task, flight), daemon=True).start())
+        while not isinstance(event := self._next(flight), _Fetched):
             self._happened(flight, event)
-        return self._landed(flight, task)
+        return self._landed(flight, task, event)
 
-    def _next(self, flight: _Flight) -> Mapping[str, object]:
+    def _next(self, flight: _Flight) -> Mapping[str, object] | _Fetched:
         """What happens next to the cell; KeyboardInterrupt where all are ended."""
         while True:
             if self._ended:
@@ -199,16 +207,13 @@ class ClusterCells:
             case {"unsent": LockproofError() as error, "worker": str(worker)} if worker == flight.worker:
                 flight.unsent = worker, error  # if the worker is lost, the cell runs again on another one
 
-    def _landed(self, flight: _Flight, task: Task) -> Outcome:
-        if task.status in ("cancelled", "lost"):
+    def _landed(self, flight: _Flight, task: Task, fetched: _Fetched) -> Outcome:
+        if fetched.why and task.status in ("cancelled", "lost"):
             raise KeyboardInterrupt if self._ended else self._cluster.lost()
-        try:
-            content = zlib.decompress(task.result())
-        except Exception as error:  # whatever was raised there
-            raise UnavailableError(
-                "no worker has brought the cell to its end", where=flight.worker, why=f"{type(error).__name__}: {error}"
-            ) from error
-        answer = answer_from_json(content.decode(), flight.worker, str(flight.log))
+        if fetched.why:
+            problem = "no worker has brought the cell to its end"
+            raise UnavailableError(problem, where=flight.worker, why=fetched.why)
+        answer = answer_from_json(fetched.content, flight.worker, str(flight.log))
         if answer.commands:
             flight.log.write_bytes(answer.log)
         outcome = judged(flight.job, answer, flight.worker, self._commands(flight.job.cell))
@@ -267,6 +272,13 @@ class ClusterCells:
         for courier in self._couriers.values():
             courier.stop()
         self._cluster.close()
+
+
+def _fetch(task: Task, flight: _Flight) -> None:
+    try:
+        flight.events.put(_Fetched(content=zlib.decompress(task.result()).decode()))
+    except BaseException as error:  # noqa: BLE001 - asyncio's CancelledError is no Exception
+        flight.events.put(_Fetched(why=f"{type(error).__name__}: {error}"))
 
 
 def _not_landed(flight: _Flight, error: LockproofError) -> Outcome:
