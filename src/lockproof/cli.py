@@ -63,16 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     fingerprint.add_argument("--json", action="store_true", help="as JSON, to be saved and compared")
     fingerprint.add_argument("--bundle", metavar="FOLDER", help="keep it in this bundle of fingerprints")
     fingerprint.add_argument("--name", metavar="NAME", help="its name in the bundle (default: the target's)")
-    verify = command("verify", "Is an environment what the lock, or a saved fingerprint, says?")
-    verify.add_argument("target", metavar="TARGET", help=_TARGET)
-    expected = verify.add_mutually_exclusive_group()
-    expected.add_argument("--cell", metavar="ID", help="what the lock says for this cell of the matrix")
-    expected.add_argument("--expect", metavar="FILE", help="what this saved fingerprint says")
-    verify.add_argument("--attestation", metavar="FILE", help="what this attestation says; with --cell both must hold")
-    verify.add_argument("--key", metavar="FILE", help="the public key that must have signed the attestation")
-    verify.add_argument("--policy", metavar="FILE", help="what this file tolerates (default: the cell's policy)")
-    verify.add_argument("--json", action="store_true", help="the proof as JSON")
-    verify.add_argument("--no-diff", action="store_true", help="show no lines of changed text files")
+    _add_verify(command("verify", "Is an environment what the lock, or a saved fingerprint, says?"))
     _add_attest(command("attest", "Prove environments, and sign what was proven."))
     compare = command("compare", "How do environments differ, and what does it mean?")
     compare.add_argument("targets", metavar="TARGET", nargs="+", help=f"each {_TARGET}, or a bundle")
@@ -86,6 +77,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_worker(command("worker", "Offer this machine's Pythons to a Dask cluster, and run the cells that come."))
     add_lock_options(command("lock", "Make the lock for all cells, keep it fresh, or check it."))
     return parser
+
+
+def _add_verify(verify: argparse.ArgumentParser) -> None:
+    verify.add_argument("target", metavar="TARGET", help=_TARGET)
+    expected = verify.add_mutually_exclusive_group()
+    expected.add_argument("--cell", metavar="ID", help="what the lock says for this cell of the matrix")
+    expected.add_argument("--expect", metavar="FILE", help="what this saved fingerprint says")
+    verify.add_argument("--attestation", metavar="FILE", help="what this attestation says; with --cell both must hold")
+    verify.add_argument("--key", metavar="FILE", help="the public key that must have signed the attestation")
+    verify.add_argument("--policy", metavar="FILE", help="what this file tolerates (default: the cell's policy)")
+    verify.add_argument("--json", action="store_true", help="the proof as JSON")
+    verify.add_argument("--no-diff", action="store_true", help="show no lines of changed text files")
 
 
 def _add_attest(attest: argparse.ArgumentParser) -> None:

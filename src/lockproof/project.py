@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockproof.errors import LockproofError, UsageError
+from lockproof.errors import LockproofError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from lockproof.build.building import Requirements, Workshop
     from lockproof.build.package import Packager
@@ -338,20 +338,3 @@ def _here(cell: Cell, interpreters: Mapping[str, Interpreter | LockproofError]) 
     """The interpreter of a cell of this host, or of a container that somebody looked into; else None."""
     found = interpreters.get(cell.python if cell.on_host else cell.id)
     return None if isinstance(found, LockproofError) else found
-
-
-def cache_folder(named: str | None, folder: Path) -> Path:
-    """The folder of the store and caches: the one that is named, seen from `folder`, else the user's cache folder."""
-    if named:
-        return (folder / Path(named).expanduser()).absolute()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("lockproof", appauthor=False)
-
-
-def resolve_folder(named: str) -> Path:
-    """The folder of `-C`; UsageError where there is none."""
-    folder = Path(named)
-    if not folder.is_dir():
-        raise UsageError("there is no such folder", where=named, remedy="name an existing folder with -C")
-    return folder

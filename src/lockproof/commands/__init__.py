@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockproof.errors import LockproofError
-from lockproof.project import Places, Project, cache_folder, resolve_folder
+from lockproof.errors import LockproofError, UsageError
+from lockproof.project import Places, Project
 
 if TYPE_CHECKING:
     import argparse
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 def run_command(options: argparse.Namespace, posargs: Sequence[str]) -> int:
     """Run the command that was parsed; its exit code."""
-    folder = resolve_folder(options.directory)
-    places = Places(folder=folder, matrix=options.matrix, cache=cache_folder(options.store, folder))
+    folder = _resolve_folder(options.directory)
+    places = Places(folder=folder, matrix=options.matrix, cache=_cache_folder(options.store, folder))
     project = Project(places, os.environ, offline=options.offline)
     try:
         return _run_command(options, posargs, project)
@@ -56,3 +57,20 @@ def _run_command(options: argparse.Namespace, posargs: Sequence[str], project: P
     from lockproof.commands import looks
 
     return looks.COMMANDS[options.command](options, project)
+
+
+def _cache_folder(named: str | None, folder: Path) -> Path:
+    """The folder of the store and caches: the one that is named, seen from `folder`, else the user's cache folder."""
+    if named:
+        return (folder / Path(named).expanduser()).absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("lockproof", appauthor=False)
+
+
+def _resolve_folder(named: str) -> Path:
+    """The folder of `-C`; UsageError where there is none."""
+    folder = Path(named)
+    if not folder.is_dir():
+        raise UsageError("there is no such folder", where=named, remedy="name an existing folder with -C")
+    return folder

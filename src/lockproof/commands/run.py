@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lockproof.containers.contained import Place
     from lockproof.project import Project
     from lockproof.reporters.progress import Progress
+    from lockproof.running.cellcommands import Options
     from lockproof.running.executors import Executor
     from lockproof.running.runner import Result, Runner
 
@@ -72,25 +73,13 @@ def _runner(
     places: Mapping[str, Place],
 ) -> Runner:
     """What runs the cells, put together from what the project has and the user asked."""
-    from lockproof.running.cellcommands import Options
     from lockproof.running.cellrun import CellRunner
     from lockproof.running.process import Processes
     from lockproof.running.runner import Policy, Runner
 
     processes = Processes()
     fetching = project.fetching(listener.fetching)
-    wanted = Options(
-        project=project.root,
-        cache=project.places.cache,
-        lock_sha256=project.lock.sha256,
-        environ=project.environ,
-        posargs=posargs,
-        recreate=options.recreate,
-        install_only=options.install_only,
-        paranoid=options.paranoid,
-        containers={cell: place for cell, place in places.items() if isinstance(place, Contained)},
-        doubts=doubts(places),
-    )
+    wanted = _wanted(options, posargs, project, places)
     jobs = options.jobs or os.cpu_count() or 1
     cells: Executor
     begin = None
@@ -121,6 +110,25 @@ def _runner(
         packager=project.packager(fetching, listener.note, processes, anew=options.recreate),
         dependencies=project.dependencies,
         begin=begin,
+    )
+
+
+def _wanted(
+    options: argparse.Namespace, posargs: Sequence[str], project: Project, places: Mapping[str, Place]
+) -> Options:
+    from lockproof.running.cellcommands import Options
+
+    return Options(
+        project=project.root,
+        cache=project.places.cache,
+        lock_sha256=project.lock.sha256,
+        environ=project.environ,
+        posargs=posargs,
+        recreate=options.recreate,
+        install_only=options.install_only,
+        paranoid=options.paranoid,
+        containers={cell: place for cell, place in places.items() if isinstance(place, Contained)},
+        doubts=doubts(places),
     )
 
 

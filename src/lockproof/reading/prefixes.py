@@ -109,9 +109,7 @@ def inspect_prefix(
         declared=declared,
         modes=modes,
     )
-    fingerprint = found.fingerprint
-    if found.interpreter:  # of this machine, as the prefix is
-        fingerprint = found.interpreter.told_by(fingerprint)
+    fingerprint = found.interpreter.told_by(found.fingerprint) if found.interpreter else found.fingerprint
     if f"{os.path.realpath(running)}/".startswith(f"{tree.real_root}/"):
         text = "lockproof runs on the Python of this prefix, which so speaks of itself"
         finding = Finding("self-reported", "", text, "unproven")

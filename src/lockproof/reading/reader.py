@@ -33,8 +33,7 @@ DIST_INFO_TEXTS = (
     "METADATA", "WHEEL", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json",
     "provenance_url.json",
 )  # fmt: skip
-# What of a build of Python says where it was put, or which release it is.
-BUILD_TEXTS = ("python-config.py", "patchlevel.h")
+BUILD_TEXTS = ("python-config.py", "patchlevel.h")  # where a build of Python was put, and which release it is
 ANYWHERE = ("_sysconfigdata",) + BUILD_TEXTS  # beginnings of names that `wants_text` looks for outside those folders
 
 
@@ -43,10 +42,6 @@ class ChangedDuringRead(Exception):
 
     def __str__(self) -> str:
         return "{} changed while it was read".format(*self.args)
-
-
-class TouchedDuringRead(ChangedDuringRead):
-    """Nothing but the ctime of a folder moved."""
 
 
 def wants_text(path: str) -> bool:
@@ -99,18 +94,15 @@ def _read_once(path: str, status: os.stat_result, keep: bool) -> Tuple[str, Opti
     descriptor = os.open(path, OPEN_FLAGS)
     try:
         before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise ChangedDuringRead(path)
-        expected = (status.st_ino, status.st_dev, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        if (before.st_ino, before.st_dev, before.st_size, before.st_mtime_ns, before.st_ctime_ns) != expected:
+        same = os.path.samestat(before, status) and signature(before) == signature(status)
+        if not same or not stat.S_ISREG(before.st_mode):
             raise ChangedDuringRead(path)
         if status.st_size < CHUNK:
             content = os.read(descriptor, status.st_size + 1)
             size, digest = len(content), hashlib.sha256(content)
         else:
             size, digest, content = _read_in_chunks(descriptor, keep)
-        after = os.fstat(descriptor)
-        if size != expected[2] or (after.st_size, after.st_mtime_ns, after.st_ctime_ns) != expected[2:]:
+        if size != status.st_size or signature(os.fstat(descriptor)) != signature(status):
             raise ChangedDuringRead(path)
     finally:
         os.close(descriptor)
@@ -164,10 +156,9 @@ class Tree:
                 digest, size, mode, then = files[path]
                 if now.st_mode != mode or now.st_ino != then.st_ino or now.st_size != size:
                     return False
-                if now.st_mtime_ns != then.st_mtime_ns or now.st_ctime_ns != then.st_ctime_ns:
-                    seen = known.get((now.st_dev, now.st_ino))  # linked again meanwhile, by one who looked before
-                    if seen != (signature(now), digest):
-                        return False
+                moved = now.st_mtime_ns != then.st_mtime_ns or now.st_ctime_ns != then.st_ctime_ns
+                if moved and known.get((now.st_dev, now.st_ino)) != (signature(now), digest):
+                    return False  # nor was it linked again meanwhile, by one who looked before
             for path in self.unsettled:
                 if read_file(self.places[path], lstat(self.places[path]), False)[0] != files[path][0]:
                     return False
@@ -186,33 +177,18 @@ def read_tree(
     previous: Optional[Tree] = None,
     wanted: Optional[Callable[[str], object]] = None,
     reading: Optional[Callable[[List[Unread]], List[Row]]] = None,
+    again: bool = False,
 ) -> Tree:
     """Read everything below `root`.
 
     `known` maps (device, inode) to (signature, sha256) of files whose bytes were hashed before: those are not read
     again while their signature holds, and what is read is entered. Links that end below the folder `follow` are read as
-    what they point to.
-    `previous` is an earlier reading of the same root: the bytes of its texts are taken over where the signature holds.
-    With `wanted`, only paths for which it holds are looked at; a folder for which it doesn't is not entered. `reading`
-    is done instead of `read_all`.
-    Raises OSError where something can't be read, ChangedDuringRead where a file changed meanwhile. Where only the ctime
-    of folders moved, all is read again, once: Linux's overlayfs takes a mark of its own off a folder when that is first
-    listed (fs/overlayfs/readdir.c, "impure").
+    what they point to. `previous` is an earlier reading of the same root: the bytes of its texts are taken over where
+    the signature holds. With `wanted`, only paths for which it holds are looked at; a folder for which it doesn't is
+    not entered. `reading` stands in for `read_all`. Raises OSError where something can't be read, ChangedDuringRead
+    where a file changed meanwhile. Where only the ctime of folders moved, all is read `again`, once: Linux's overlayfs
+    takes a mark of its own off a folder when that is first listed (fs/overlayfs/readdir.c, "impure").
     """
-    try:
-        return _read_tree(root, known, follow, previous, wanted, reading)
-    except TouchedDuringRead:
-        return _read_tree(root, known, follow, previous, wanted, reading)
-
-
-def _read_tree(
-    root: str,
-    known: Optional[Known],
-    follow: Optional[str],
-    previous: Optional[Tree],
-    wanted: Optional[Callable[[str], object]],
-    reading: Optional[Callable[[List[Unread]], List[Row]]],
-) -> Tree:
     tree, started = Tree(root), now()
     known = {} if known is None else known
     if previous is not None and previous.real_root == tree.real_root and previous.still_holds(known):
@@ -252,8 +228,8 @@ def _read_tree(
                 else:
                     unread.append((path, entry.path, status, False))
     _enter(tree, known, (reading or read_all)(unread), started)
-    _check_folders(tree)
-    return tree
+    touched = _check_folders(tree, again)
+    return read_tree(root, known, follow, previous, wanted, reading, again=True) if touched else tree
 
 
 def _listed(tree: Tree, folder: str) -> List["os.DirEntry[str]"]:
@@ -264,14 +240,20 @@ def _listed(tree: Tree, folder: str) -> List["os.DirEntry[str]"]:
     return list(os.scandir(folder))
 
 
-def _check_folders(tree: Tree) -> None:
-    """Raise ChangedDuringRead where a folder of the root gained, lost or swapped an entry after it was listed."""
+def _check_folders(tree: Tree, strictly: bool) -> bool:
+    """Raise ChangedDuringRead where a folder of the root gained, lost or swapped an entry after it was listed.
+
+    Where nothing but the ctime of folders moved, the answer is True, or that is raised, too.
+    """
+    touched = False
     for folder, then in tree.folders.items():
         if folder == tree.real_root or folder.startswith(tree.real_root + os.sep):
             now = os.lstat(folder)
             if (now.st_dev, now.st_ino, now.st_mtime_ns, now.st_ctime_ns) != then:
-                same = (now.st_dev, now.st_ino, now.st_mtime_ns) == then[:3]
-                raise TouchedDuringRead(folder) if same else ChangedDuringRead(folder)
+                touched = (now.st_dev, now.st_ino, now.st_mtime_ns) == then[:3]
+                if strictly or not touched:
+                    raise ChangedDuringRead(folder)
+    return touched
 
 
 def _enter(tree: Tree, known: Known, rows: List[Row], started: int) -> None:
@@ -290,10 +272,8 @@ def _enter(tree: Tree, known: Known, rows: List[Row], started: int) -> None:
 
 def _target_below(link: str, follow: Optional[str]) -> Optional[str]:
     """Where a link leads, if it leads below the folder `follow`."""
-    if not follow:
-        return None
-    target = os.path.realpath(link)
-    return target if target.startswith(follow + os.sep) and os.path.exists(target) else None
+    target = os.path.realpath(link) if follow else ""
+    return target if follow and target.startswith(follow + os.sep) and os.path.exists(target) else None
 
 
 def _take_link(tree: Tree, path: str, link: str) -> None:
@@ -312,13 +292,12 @@ def _take(
         return
     tree.places[path] = real
     keep = wants_text(path) and status.st_size <= TEXT_LIMIT
-    if not keep or path in earlier:
-        seen = known.get((status.st_dev, status.st_ino))
-        if seen is not None and seen[0] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
-            tree.files[path] = (seen[1], status.st_size, status.st_mode, status)
-            if keep:
-                tree.texts[path] = earlier[path]
-            return
+    seen = known.get((status.st_dev, status.st_ino)) if not keep or path in earlier else None
+    if seen is not None and seen[0] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
+        tree.files[path] = (seen[1], status.st_size, status.st_mode, status)
+        if keep:
+            tree.texts[path] = earlier[path]
+        return
     unread.append((path, real, status, keep))
 
 

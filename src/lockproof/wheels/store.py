@@ -64,12 +64,11 @@ class StoreEntry:
             content = (self.folder / "seen").read_bytes()
         except OSError:
             return
-        checksum, body = content[:32], content[32:]
-        if hashlib.sha256(body).digest() != checksum or len(body) != _ROW * len(self.files):
+        body = content[32:]
+        if hashlib.sha256(body).digest() != content[:32] or len(body) != _ROW * len(self.files):
             return
-        rows = iter(array("q", body))
-        for (path, sha256), *row in zip(self.files, rows, rows, rows, rows, rows, strict=True):
-            device, inode, size, mtime, ctime = row
+        numbers = iter(array("q", body))
+        for (path, sha256), device, inode, size, mtime, ctime in zip(self.files, *[numbers] * 5, strict=True):
             if inode:
                 self._known[device, inode] = seen = ((size, mtime, ctime), sha256)
                 self._keys[path] = key = (device, inode)
