@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,8 @@ def ready(small: Project) -> Project:
     plain, named, _ = re.findall(r"```ini\n(.*?)```", PAGE.read_text(), re.DOTALL)
     text = plain.replace("3.11.7-linux-x86_64, 3.12.1-linux-x86_64", f"{python}-linux-x86_64, 3.6.0-linux-x86_64")
     small.write("tox.ini", text + "\n" + named.replace("3.12.1", python))
-    program = small.write("bin/lockproof", f'#!/bin/sh\nPYTHONPATH={SOURCES} exec {sys.executable} -m lockproof "$@"\n')
+    sources, ours = shlex.quote(str(SOURCES)), shlex.quote(sys.executable)  # a checkout's folder may have a space
+    program = small.write("bin/lockproof", f'#!/bin/sh\nPYTHONPATH={sources} exec {ours} -m lockproof "$@"\n')
     program.chmod(0o755)
     small.variables["PATH"] = f"{program.parent}:{small.environ['PATH']}"
     small.variables["TOX_OVERRIDE"] = "testenv.pass_env+=LOCKPROOF_*"
