@@ -219,7 +219,7 @@ def test_what_is_no_target_is_a_usage_error(subject: Project, made: Ran, tmp_pat
         str(tmp_path / "empty"): "not a virtual environment",
         str(tmp_path / "text.json"): "text.json",
         str(altered): "altered.json",
-        "docker:box": "docker: targets are not known",
+        "conda:box": "conda: targets are not known",
     }.items():
         ended = subject("verify", target, "--cell", cell)
         assert (ended.code, ended.out) == (2, ""), ended
