@@ -10,7 +10,8 @@ import pytest
 
 from support.containers import DEBIANS, cell, containers, image_id, reach
 from support.engines import PYTHON, add_python
-from support.reports import proof_of, side_of
+from support.realworld import make_real_project, run_patiently
+from support.reports import codes_of, is_right, layer_of, log_of, proof_of, side_of
 
 if TYPE_CHECKING:
     from lockproof.containers.engines import Engine
@@ -56,6 +57,37 @@ def test_a_venv_and_a_container_of_the_same_python_are_the_same(
     again = small.run()
     assert again.statuses == ["passed", "passed"], again.ended.told
     assert side_of(again.cells[1]) == side_of(inside)
+
+
+def test_a_real_lock_in_a_venv_in_docker_and_in_podman_is_one_set_of_files(
+    all_pythons: dict[str, Path], docker: Engine, podman: Engine, tmp_path: Path
+) -> None:
+    series = DEBIANS.rpartition(".")[0]
+    here = {version: path for version, path in all_pythons.items() if version.startswith(f"{series}.")}
+    if not here:
+        pytest.skip(f"this test needs a CPython {series}, the one of the images")
+    project = make_real_project(tmp_path, here)
+    reach(project, docker, podman)
+    look = project.script(
+        "import cryptography, django, flask, numpy, os, pandas, platform, sys",
+        "print(platform.python_version(), sys.prefix)",
+        "print(os.path.exists('/.dockerenv'), os.environ.get('container'))",  # by which docker and podman are known
+        "print(pandas.DataFrame({'a': numpy.arange(4)}).a.sum())",
+    )
+    boxes = [cell(image_id(engine), engine, DEBIANS) for engine in (docker, podman)]
+    project.matrix(lock="requirements.txt", commands=[look, "flask --version"], cells={"include": boxes})
+
+    ran = run_patiently(project)
+
+    assert ran.ended.code == 0, ran.ended.told
+    is_right(ran)
+    marks = [f"{Path('/.dockerenv').exists()} None", "True None", "False podman"]
+    assert [codes_of(cell) for cell in ran.cells] == [[0, 0]] * 3
+    assert [log_of(cell)[:4] for cell in ran.cells] == [
+        [f"{cell['python']} {cell['environment']}", mark, "6", f"Python {cell['python']}"]
+        for cell, mark in zip(ran.cells, marks, strict=True)
+    ]
+    assert len({layer_of(cell) for cell in ran.cells}) == 1
 
 
 def installed(cell: Json, side: str = "observed") -> list[str]:
