@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof.containers.starting import Start, named_container, start_arguments
 from support.containers import DEBIANS, cell, containers, image_id, reach
-from support.engines import PYTHON, add_python
+from support.engines import BASE, PYTHON, add_python, run
 from support.realworld import make_real_project, run_patiently
 from support.reports import codes_of, is_right, layer_of, log_of, proof_of, side_of
 
@@ -131,6 +132,20 @@ def test_what_a_command_in_a_container_sees(boxed: Project, engine: Engine) -> N
         "Connection refused",
     ]
     assert not (boxed.folder / "written").exists()
+
+
+def test_the_health_check_of_an_image_is_not_run(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nHEALTHCHECK CMD /bin/true\n")
+    kind = ["--format", "docker"] if engine.name == "podman" else []  # OCI's own knows no health checks
+    run([engine.program, "build", *kind, "--quiet", "--tag", "checked", str(tmp_path)], engine.environ)
+    look = ("inspect", "--format", "{{json .Config.Healthcheck.Test}}")
+
+    with named_container(engine) as name:
+        start = Start(image=engine.image("checked").id, program="/bin/true", variables={})
+        run(start_arguments(engine, name, start), engine.environ)
+        told = [engine.ask(kind, *look, of).strip() for kind, of in (("image", "checked"), ("container", name))]
+
+    assert told == ['["CMD-SHELL","/bin/true"]', '["NONE"]']
 
 
 def test_the_environment_of_a_container_cell_is_verified(boxed: Project, engine: Engine) -> None:

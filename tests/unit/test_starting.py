@@ -62,6 +62,7 @@ def test_the_arguments_for_docker() -> None:
     assert start_arguments(fake(), "it", START) == [
         *("/usr/bin/docker", "run", "--name", "it", "--label", owner_label(), "--pull", "never"),
         *("--read-only", "--tmpfs", "/tmp:rw,exec,mode=1777", "--security-opt", "label=disable"),
+        "--no-healthcheck",
         *("--network", "none", "--workdir", "/a, b", "--user", "1:2"),
         *("--mount", 'type=bind,"source=/a, b","target=/a, b",readonly'),
         *("--mount", 'type=bind,"source=/q""",target=/q'),

@@ -99,6 +99,7 @@ def start_arguments(engine: Engine, name: str, start: Start) -> list[str]:
     """The whole command that starts a container and waits for its end."""
     arguments = [engine.program, "run", "--name", name, "--label", owner_label(), "--pull", "never"]
     arguments += ["--read-only", "--tmpfs", "/tmp:rw,exec,mode=1777", "--security-opt", "label=disable"]  # noqa: S108
+    arguments += ["--no-healthcheck"]  # else the image's own runs beside the command, in the same environment
     arguments += ["--network", start.network, "--workdir", start.folder, *start.user]
     for mount in start.mounts:
         arguments += _mounted(engine, mount)
