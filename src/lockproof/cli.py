@@ -28,15 +28,20 @@ _TARGET = (
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
-    common = argparse.ArgumentParser(add_help=False)
+def _common_options() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(prog="lockproof", add_help=False, allow_abbrev=False)
     common.add_argument("-C", "--directory", metavar="DIR", default=".", help="work as if started in DIR")
     common.add_argument("--matrix", metavar="FILE", default="matrix.yaml", help="the matrix (default: matrix.yaml)")
     common.add_argument("--store", metavar="DIR", help="folder of the store and caches (default: the user's)")
     common.add_argument("--offline", action="store_true", help="never use the network: the store and caches must do")
     common.add_argument("-v", "--verbose", action="store_true", help="print the output of every command, every note")
     common.add_argument("-q", "--quiet", action="store_true", help="print only what is not right, and the last line")
+    return common
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    common = _common_options()
     parser = argparse.ArgumentParser(
         prog="lockproof",
         description="The lock predicts the environment; lockproof proves it.",
@@ -237,6 +242,19 @@ def split_posargs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(arguments[:cut]), list(arguments[cut + 1 :])
 
 
+def command_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the options that all commands have behind the command; others stay where they are."""
+    if not arguments or not arguments[0].startswith("-"):
+        return list(arguments)
+    common = _common_options()
+    common.usage = "lockproof [options] COMMAND ..."
+    common.add_argument("rest", nargs=argparse.REMAINDER)
+    known, unknown = common.parse_known_args(arguments)
+    if unknown or not known.rest:
+        return list(arguments)
+    return [known.rest[0], *arguments[: -len(known.rest)], *known.rest[1:]]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; every error a user can meet is told without a traceback."""
     _ready_streams()
@@ -244,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given, posargs = split_posargs(sys.argv[1:] if arguments is None else arguments)
     parser = build_parser()
     apply_variables(parser, os.environ)
-    options = parser.parse_args(given)
+    options = parser.parse_args(command_first(given))
     if posargs and options.command != "run":
         parser.error("only `run` passes arguments after -- on")
     from lockproof import commands  # everything else: `--version` and `--help` don't need it

@@ -49,6 +49,23 @@ def why_of(error: OSError) -> str:
     return f"{why}: a path has {longest} characters, and Windows takes 260, of a folder 248, only with LongPathsEnabled"
 
 
+def why_malformed(error: Exception) -> str:
+    """What is wrong with a document, in words, where reading it raised this; a ValueError of ours has them already."""
+    from json import JSONDecodeError  # only for messages
+
+    if isinstance(error, JSONDecodeError):
+        return f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]!r}"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, TypeError | AttributeError | IndexError):
+        return "a value in it is of the wrong kind"
+    return str(error)
+
+
 class UsageError(LockproofError):
     """A command line that asks for something that isn't there (exit 2)."""
 

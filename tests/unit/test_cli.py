@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof import __version__, cli, commands
-from lockproof.cli import apply_variables, build_parser, main, split_posargs
+from lockproof.cli import apply_variables, build_parser, command_first, main, split_posargs
 from lockproof.errors import HashMismatchError, LockError, LockproofError, ProblemsError, UnavailableError
 from support.outcomes import ESCAPE
 
@@ -201,6 +201,7 @@ def test_verify_in_a_cell_takes_what_the_command_line_says(tmp_path: Path, capsy
         ({}, ["run", "-j", "-1"], "argument -j/--jobs: '-1' is not a number of cells (1 or more) or auto"),
         ({}, ["run", "--fail"], "unrecognized arguments: --fail"),
         ({}, [], "the following arguments are required: COMMAND"),
+        ({}, ["-C"], "argument -C/--directory: expected one argument"),
         ({}, ["verify", "x", "--cell", "a", "--expect", "b"], "argument --expect: not allowed with argument --cell"),
         ({}, ["list", "--", "-x"], "only `run` passes arguments after -- on"),
     ],
@@ -232,6 +233,23 @@ def test_usage_errors(
 )
 def test_what_comes_after_two_dashes(arguments: list[str], split: tuple[list[str], list[str]]) -> None:
     assert split_posargs(arguments) == split
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sorted_so"),
+    [
+        ([], []),
+        (["-C", "a", "run", "-q", "b"], ["run", "-C", "a", "-q", "b"]),
+        (["-Ca", "--store=s", "-qv", "--offline", "list"], ["list", "-Ca", "--store=s", "-qv", "--offline"]),
+        (["run", "-C", "a"], ["run", "-C", "a"]),
+        (["--version"], ["--version"]),
+        (["-q", "--help"], ["-q", "--help"]),
+        (["--jobs", "2", "run"], ["--jobs", "2", "run"]),  # of one command only: refused, as it is
+        (["-q"], ["-q"]),
+    ],
+)
+def test_what_all_commands_share_may_stand_before_them(arguments: list[str], sorted_so: list[str]) -> None:
+    assert command_first(arguments) == sorted_so
 
 
 def test_the_version_needs_nothing_heavy(tmp_path: Path) -> None:
@@ -323,7 +341,7 @@ def test_a_bug_shows_where_it_is_when_asked(monkeypatch: pytest.MonkeyPatch) -> 
             ["verify", "."],
             "verify needs to know against what\n  give --cell ID, --expect FILE, or --attestation FILE with --key\n",
         ),
-        (["fingerprint", "saved.json"], "saved.json: this is not a saved fingerprint: KeyError: 'schema'\n"),
+        (["fingerprint", "saved.json"], "saved.json: this is not a saved fingerprint: it has no 'schema'\n"),
         (
             ["fingerprint", "binary"],
             "binary: this is no saved fingerprint: it is no text\n  an archive is named as tar:",

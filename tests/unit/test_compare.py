@@ -241,7 +241,7 @@ WHEEL_FILES = {"site/demo-1.0.dist-info/WHEEL": FileFact("f", "4" * 64, 1)}
         pytest.param(
             without(fingerprint(about=LOCKED), "interpreter"),
             "unproven",
-            "one side's interpreter isn't known",
+            "every installed file is equal, but one side's interpreter isn't known",
             id="no interpreter",
         ),
         pytest.param(

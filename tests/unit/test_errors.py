@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lockproof.errors import (
@@ -12,6 +14,7 @@ from lockproof.errors import (
     ProblemsError,
     UnavailableError,
     UsageError,
+    why_malformed,
 )
 
 
@@ -37,6 +40,25 @@ def test_no_part_of_an_error_tells_a_login() -> None:
         "  Delete git+https://***@host/x@1."
     )
     assert error.args == ("git+https://***@host/x@1 and ftp://***@host is editable",)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"{", "it is not JSON (line 1, column 2: Expecting property name enclosed in double quotes)"),
+        (b"\xff", "it is no text in UTF-8"),
+        (b"{}", "it has no 'rows'"),
+        (b"[]", "a value in it is of the wrong kind"),
+        (b'{"rows": []}', "a value in it is of the wrong kind"),
+        (b'{"rows": ["none"]}', "there are none"),
+        (b"[" * 100_000, "it is nested too deeply"),
+    ],
+)
+def test_what_is_wrong_with_a_document_is_said_without_words_of_python(text: bytes, why: str) -> None:
+    with pytest.raises((ValueError, LookupError, TypeError, RecursionError)) as raised:
+        if (row := json.loads(text.decode())["rows"][0]) == "none":
+            raise ValueError(f"there are {row}")
+    assert why_malformed(raised.value) == why
 
 
 @pytest.mark.parametrize(

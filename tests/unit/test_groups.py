@@ -93,7 +93,10 @@ def test_the_weakest_relation_holds_over_all() -> None:
 def test_equal_ones_of_an_unknown_interpreter_are_unproven() -> None:
     unknown = replace(ONE, layers={k: v for k, v in ONE.layers.items() if k != "interpreter"})
     found = surveyed({"a": unknown, "b": unknown, "c": unknown})
-    assert (found.relation, found.why) == ("unproven", "a: one side's interpreter isn't known")
+    assert (found.relation, found.why) == (
+        "unproven",
+        "a: every installed file is equal, but neither side's interpreter is known",
+    )
 
 
 def test_a_member_that_was_proven_speaks_for_its_group() -> None:

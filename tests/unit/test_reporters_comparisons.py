@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lockproof.proof.fingerprint import Finding
 from lockproof.proof.groups import Grouping, survey
 from lockproof.proof.relations import compare
 from lockproof.reporters.comparisons import comparison_text, survey_text
@@ -39,6 +41,37 @@ def test_seeds_are_one_line_each() -> None:
         "  > at start: site/distutils-precedence.pth exec import os; __import__('_distutils_hack').add_shim()",
         "  interpreter build: one | two",
     ]
+
+
+def test_many_differences_of_two_are_few_lines() -> None:
+    pins = {f"lib{n:02}==1.0": {f"site/lib{n:02}/{m}.py": "" for m in range(9)} for n in range(30)}
+    odd = [Finding("bytecode", f"site/{n}.pyc", "can't be checked", "unproven") for n in range(9)]
+    wrong = [Finding("mode", f"site/{n:02}", "can be written") for n in range(25)]
+    facts = {f"fact {n}": "x" for n in range(9)}
+    left = environment(pins, startup=tuple(f"site/{n:02}.pth\0exec\0import x" for n in range(25)), python=facts)
+    right = replace(environment({}, findings=(*odd, *wrong)), interpreter={})
+    comparison = compare(left, right)
+    lines = comparison_text("a", "b", comparison, verbose=False).splitlines()
+    assert lines[2:22] == [f"  < lib{n:02}==1.0" for n in range(20)]
+    assert lines[22:31] == [
+        "  … and 10 more",
+        "  lib00 1.0: 10 files",
+        "    < site/lib00-1.0.dist-info/METADATA",
+        *(f"    < site/lib00/{m}.py" for m in range(4)),
+        "    … and 5 more",
+        "  lib01 1.0: 10 files",
+    ]
+    assert lines[23 + 7 * 20] == "  … and files of 10 more distributions"
+    assert lines[24 + 7 * 20 + 20 :] == [
+        "  … and 5 more",
+        "  interpreter: 9 facts, known of < only",
+        "  > site/0.pyc and 8 more: can't be checked",
+        *(f"  > site/{n:02}: can be written" for n in range(19)),
+        "  … and 6 more",
+        "  (--verbose shows all, --json too)",
+    ]
+    whole = comparison_text("a", "b", comparison, verbose=True).splitlines()
+    assert len(whole) == 2 + 30 + 30 * 11 + 25 + 9 + 9 + 25
 
 
 def test_all_are_identical() -> None:

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
-from lockproof.errors import UsageError
+from lockproof.errors import UsageError, why_malformed
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
@@ -45,7 +45,7 @@ def strict_json(text: str, where: str) -> object:
     try:
         return cast("object", json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant))
     except (ValueError, RecursionError) as error:
-        raise not_an_attestation(where, f"its JSON can't be read: {error}") from error
+        raise not_an_attestation(where, why_malformed(error)) from error
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

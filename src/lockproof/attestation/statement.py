@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lockproof import __version__
 from lockproof.attestation.envelope import not_an_attestation, strict_json
-from lockproof.errors import UntrustedError
+from lockproof.errors import UntrustedError, why_malformed
 from lockproof.proof.compare import Tolerance
 from lockproof.proof.fingerprint import (
     LAYERS,
@@ -119,7 +119,7 @@ def parse_statement(payload: bytes, where: str) -> Statement:
     try:
         text = payload.decode()
     except UnicodeDecodeError as error:
-        raise not_an_attestation(where, str(error)) from error
+        raise not_an_attestation(where, why_malformed(error)) from error
     document = strict_json(text, where)
     if not isinstance(document, dict):
         raise not_an_attestation(where, "a statement is a JSON object")
@@ -131,7 +131,7 @@ def parse_statement(payload: bytes, where: str) -> Statement:
         subjects = tuple((_text(row["name"]), _text(row["digest"]["sha256"])) for row in _of(document["subject"], list))
         contradiction = _contradiction(statement, subjects, _text(document["predicate"]["digest"]))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise not_an_attestation(where, f"{type(error).__name__}: {error}") from error
+        raise not_an_attestation(where, why_malformed(error)) from error
     if contradiction:
         raise UntrustedError(
             "this statement contradicts itself", where=where, why=contradiction,
@@ -145,7 +145,7 @@ def _statement(predicate: Mapping[str, object]) -> Statement:
     lock = _of(_of(predicate["lock"], dict)["digest"], dict)
     layers = {str(layer): _text(digest) for layer, digest in _of(predicate["layers"], dict).items()}
     if unknown := layers.keys() - set(_KNOWN):
-        raise TypeError(f"a layer {min(unknown)!r} that this version doesn't know")
+        raise ValueError(f"a layer {min(unknown)!r} that this version doesn't know")
     attested = Fingerprint(
         layers=layers,
         distributions=tuple(_distribution(row) for row in _of(predicate["distributions"], list)),
@@ -216,11 +216,11 @@ def _hex(digest: str) -> str:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
+        raise ValueError(f"{value!r} is not a text")
     return value
 
 
 def _of(value: object, kind: type[_Value]) -> _Value:
     if not isinstance(value, kind):
-        raise TypeError(f"{value!r} is not a JSON {'object' if kind is dict else 'array'}")
+        raise ValueError(f"{value!r} is not a JSON {'object' if kind is dict else 'array'}")
     return value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.cells.matrix import Cell
 from lockproof.cells.policykeys import Policy, Seed
-from lockproof.errors import LockproofError, UnavailableError
+from lockproof.errors import LockproofError, UnavailableError, why_malformed
 from lockproof.locks.artifacts import Artifact, Plan
 from lockproof.proof.fingerprint import finding_from_json, finding_to_json, from_json, to_json
 from lockproof.pythons.platforms import parse_platform
@@ -202,19 +202,18 @@ def answer_from_json(text: str, worker: str, log: str) -> Answer:
             log=str(data["log"]).encode("utf-8", "surrogateescape"),
         )
     except (ValueError, KeyError, TypeError, RecursionError, LockproofError) as error:
-        why = f"{type(error).__name__}: {error}"
-        raise UnavailableError("a worker's answer can't be read", where=worker, why=why) from error
+        raise UnavailableError("a worker's answer can't be read", where=worker, why=why_malformed(error)) from error
 
 
 def _mapping(value: Value) -> Mapping[str, Value]:
     if not isinstance(value, dict):
-        raise TypeError("something else where a mapping belongs")
+        raise ValueError("something else where a mapping belongs")
     return value
 
 
 def _sequence(value: Value) -> list[Value]:
     if not isinstance(value, list):
-        raise TypeError("something else where a list belongs")
+        raise ValueError("something else where a list belongs")
     return value
 
 
@@ -232,11 +231,11 @@ def _texts(value: Value) -> dict[str, str]:
 
 def _number(value: Value) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError("something else where a number belongs")
+        raise ValueError("something else where a number belongs")
     return float(value)
 
 
 def _whole(value: Value) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError("something else where a whole number belongs")
+        raise ValueError("something else where a whole number belongs")
     return value

@@ -21,7 +21,7 @@ from lockproof.cells.policykeys import STRICT
 from lockproof.commands.looks import VERDICT_EXIT, chosen_policy, one_cell, proof_to_json
 from lockproof.commands.output import print_json, progress
 from lockproof.commands.places import jobs_of
-from lockproof.errors import UsageError
+from lockproof.errors import UsageError, why_malformed
 from lockproof.proof.compare import prove
 from lockproof.proof.policy import apply
 from lockproof.reading.targets import observe_target, read_target
@@ -168,7 +168,7 @@ def _read(path: Path, named: str) -> str:
             raise not_an_attestation(named, "it is too large")
         return data.decode()
     except UnicodeDecodeError as error:
-        raise not_an_attestation(named, str(error)) from error
+        raise not_an_attestation(named, why_malformed(error)) from error
 
 
 def _summary(statement: Statement, keyid: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lockproof.commands.output import print_json
-from lockproof.errors import LockproofError, UsageError
+from lockproof.errors import LockproofError, UsageError, why_malformed, why_of
 from lockproof.proof.bundle import Bundle, is_bundle
 from lockproof.proof.fanin import fan_in_to_json, gather
 from lockproof.proof.fingerprint import from_json
@@ -114,13 +114,15 @@ def _expected(path: Path, named: str, project: Project) -> dict[str, Fingerprint
 def _from_file(path: Path, named: str) -> list[tuple[str, Fingerprint]]:
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("the predictions can't be read", where=named, why=str(error)) from error
+    except OSError as error:
+        raise UsageError("the predictions can't be read", where=named, why=why_of(error)) from error
+    except UnicodeDecodeError as error:
+        raise UsageError("these are no predictions", where=named, why=why_malformed(error)) from error
     try:
         document = json.loads(text)
         if not isinstance(document, dict) or document.get("schema") != _PREDICTIONS:
             return [(named, from_json(text, named))]
         rows = [json.dumps(row["fingerprint"]) for row in document["cells"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError("these are no predictions", where=named, why=f"{type(error).__name__}: {error}") from error
+        raise UsageError("these are no predictions", where=named, why=why_malformed(error)) from error
     return [(f"{named}[{index}]", from_json(row, named)) for index, row in enumerate(rows)]

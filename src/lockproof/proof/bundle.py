@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lockproof.digests import is_sha256
-from lockproof.errors import UnavailableError, UsageError
+from lockproof.errors import UnavailableError, UsageError, why_of
 from lockproof.proof.manifests import address, environment_of, parse_manifest, parse_member, to_parts
 
 if TYPE_CHECKING:
@@ -68,7 +68,11 @@ class Bundle:
         self.named = named
         self._environment = lru_cache(_ENVIRONMENTS)(self._read_environment)
         self._manifest = lru_cache(_MANIFESTS)(self._read_manifest)
-        if is_bundle(folder) and (folder / "bundle.json").read_bytes() != _HEAD:
+        try:
+            is_other = is_bundle(folder) and (folder / "bundle.json").read_bytes() != _HEAD
+        except OSError as error:
+            raise UsageError("this bundle can't be read", where=named, why=why_of(error)) from error
+        if is_other:
             raise UsageError(
                 "this bundle is of another kind", where=f"{named}/bundle.json", why="it isn't lockproof/bundle/v1",
                 remedy="read it with the version of lockproof that made it",
@@ -102,14 +106,14 @@ class Bundle:
                 _put(self._object(digest), content)
             _put(self.folder / "members" / f"{name}.json", parts.member)
         except OSError as error:
-            raise UnavailableError("the bundle can't be written", where=self.named, why=str(error)) from error
+            raise UnavailableError("the bundle can't be written", where=self.named, why=why_of(error)) from error
 
     def names(self) -> list[str]:
         """The members, sorted."""
         try:
             files = [path.name for path in (self.folder / "members").iterdir()]
         except OSError as error:
-            raise UsageError("this bundle can't be read", where=self.named, why=str(error)) from error
+            raise UsageError("this bundle can't be read", where=self.named, why=why_of(error)) from error
         return sorted(file[:-5] for file in files if file.endswith(".json") and _NAME.fullmatch(file[:-5]))
 
     def read(self, name: str) -> Fingerprint:
@@ -123,7 +127,7 @@ class Bundle:
         try:
             text = path.read_bytes()
         except OSError as error:
-            raise UsageError("this member can't be read", where=where, why=str(error)) from error
+            raise UsageError("this member can't be read", where=where, why=why_of(error)) from error
         member = parse_member(text, where)
         fingerprint = self._environment(member.environment)
         if fingerprint.digest != member.digest:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from lockproof.digests import digest_of_lines, sha256_hex, text_of_lines
-from lockproof.errors import UsageError
+from lockproof.errors import UsageError, why_malformed
 from lockproof.pythons.buildrows import altered_part
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ def from_json(
         altered = _altered_part(fingerprint, claimed)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise UsageError(
-            "this is not a saved fingerprint", where=where, why=f"{type(error).__name__}: {error}",
+            "this is not a saved fingerprint", where=where, why=why_malformed(error),
             remedy="make one with: lockproof fingerprint TARGET --json",
         ) from error  # fmt: skip
     if altered:
@@ -304,9 +304,11 @@ def from_json(
 
 def finding_from_json(row: Mapping[str, object]) -> Finding:
     """A finding of plain values; KeyError, TypeError or ValueError for one that is not made of texts."""
-    code, path, message, level = (text for name in Finding._fields if isinstance(text := row[name], str))
-    "".join((code, path, message, level)).encode("utf-8", "surrogateescape")  # what can't be written is no text
-    return Finding(code, path, message, level)
+    texts = [text for name in Finding._fields if isinstance(text := row[name], str)]
+    if len(texts) < len(Finding._fields):
+        raise ValueError("a finding that is not made of texts")
+    "".join(texts).encode("utf-8", "surrogateescape")  # what can't be written is no text
+    return Finding(*texts)
 
 
 def _altered_part(fingerprint: Fingerprint, claimed: str) -> str | None:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from lockproof.digests import sha256_hex
-from lockproof.errors import UsageError
+from lockproof.errors import UsageError, why_malformed
 from lockproof.proof.fingerprint import FileFact, files_text, finding_from_json, finding_to_json, from_json, to_json
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def environment_of(text: bytes, where: str, manifest: Callable[[str], Mapping[st
             files |= manifest(str(digest))
         document["findings"] = []
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError("this is no part of a bundle", where=where, why=f"{type(error).__name__}: {error}") from error
+        raise UsageError("this is no part of a bundle", where=where, why=why_malformed(error)) from error
     return from_json(json.dumps(document), where, schema=ENVIRONMENT, files=files)
 
 
@@ -96,9 +96,7 @@ def parse_member(text: bytes, where: str) -> MemberText:
             about={str(k): str(v) for k, v in document["about"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(
-            "this is no member of a bundle", where=where, why=f"{type(error).__name__}: {error}"
-        ) from error
+        raise UsageError("this is no member of a bundle", where=where, why=why_malformed(error)) from error
 
 
 def parse_manifest(text: bytes) -> dict[str, FileFact]:

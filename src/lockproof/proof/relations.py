@@ -143,17 +143,19 @@ def _plain_relation(left: Fingerprint, right: Fingerprint) -> tuple[str, str]:
     wrong = [finding for finding in findings if finding.level == "mismatch"]
     if wrong:
         return "drift", f"{wrong[0].path} {wrong[0].message}"
+    equal_files = not {"set", "files", "startup", "project"} & set(layers)
+    if unknown := [side for side in (left, right) if "interpreter" not in side.layers]:
+        whose = "one side's interpreter isn't known" if len(unknown) == 1 else "neither side's interpreter is known"
+        return "unproven", f"every installed file is equal, but {whose}" if equal_files else whose
     if findings:
         return "unproven", f"{findings[0].path} {findings[0].message}"
-    if "interpreter" not in left.layers or "interpreter" not in right.layers:
-        return "unproven", "one side's interpreter isn't known"
     if any(is_editable(side) for side in (left, right)) and ("project" in left.layers) != ("project" in right.layers):
         return "unproven", "the project is installed editable, and one side doesn't say what its files are"
     if not layers:
         return "identical", "every layer is equal"
     if layers == ("project",):
         return "drift", "the files of the project under test are not the same"
-    if not {"set", "files", "startup", "project"} & set(layers):
+    if equal_files:
         return "same files", f"every installed file is equal; the {' and '.join(layers)} layer is not"
     if "set" in layers and _kind(left) == _kind(right):
         return "drift", "they do not hold the same distributions"

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lockproof.errors import UnavailableError, UsageError
+from lockproof.errors import UnavailableError, UsageError, why_of
 from lockproof.proof.bundle import find_bundle, one_of
 from lockproof.proof.fingerprint import Finding, Fingerprint, from_json
 
@@ -43,7 +43,7 @@ def read_target(named: str, project: Project, expected: Interpreter | None = Non
             remedy = f"an archive is named as tar:{named}"
             raise UsageError("this is no saved fingerprint", where=named, why="it is no text", remedy=remedy) from error
         except OSError as error:
-            raise UsageError("this saved fingerprint can't be read", where=named, why=str(error)) from error
+            raise UsageError("this saved fingerprint can't be read", where=named, why=why_of(error)) from error
     observed = observe_target(named, project, expected)
     if elsewhere:
         return observed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockproof.proof.fingerprint import describe
-from lockproof.reporters.text import printable
+from lockproof.reporters.text import folded, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,14 +25,34 @@ def comparison_text(left: str, right: str, comparison: Comparison, *, verbose: b
     lines = [f"{comparison.relation}: {left} and {right}: {comparison.why}"]
     if comparison.layers:
         lines.append(f"  layers that differ: {', '.join(comparison.layers)}")
-    lines += [f"  < {pin}" for pin in comparison.only_left]
-    lines += [f"  > {pin}" for pin in comparison.only_right]
+    every = _difference_lines(comparison, verbose=True)
+    told = every if verbose else _difference_lines(comparison, verbose=False)
+    return _written([*lines, *told, *([] if told == every else [f"  {_MORE}"])])
+
+
+def _difference_lines(comparison: Comparison, *, verbose: bool) -> list[str]:
+    limit = None if verbose else _SHOWN
+    lines = []
+    for side, pins in (("<", comparison.only_left), (">", comparison.only_right)):
+        lines += _limited([f"  {side} {pin}" for pin in pins], limit)
     lines += _seed_lines(comparison)
     lines += _by_distribution(_of_interest(comparison), verbose=verbose)
-    lines += [f"  {side} at start: {' '.join(line.split(chr(0)))}" for side, line in comparison.startup]
-    lines += [f"  interpreter {fact}: {a or '-'} | {b or '-'}" for fact, a, b in comparison.interpreter]
-    lines += [f"  {side} {finding.path}: {finding.message}" for side, finding in comparison.findings]
-    return _written(lines)
+    starts = [f"  {side} at start: {' '.join(line.split(chr(0)))}" for side, line in comparison.startup]
+    lines += _limited(starts, limit)
+    lines += _interpreter_lines(comparison.interpreter, verbose=verbose)
+    for side in ("<", ">"):
+        findings = [finding for whose, finding in comparison.findings if whose == side]
+        told = findings if verbose else folded(findings)
+        lines += _limited([f"  {side} {finding.path}: {finding.message}" for finding in told], limit)
+    return lines
+
+
+def _interpreter_lines(facts: Sequence[tuple[str, str, str]], *, verbose: bool) -> list[str]:
+    """The facts that differ; one line where one side has none of many."""
+    known = {"<" if a else ">" for _fact, a, b in facts if not (a and b)}
+    if not verbose and len(facts) > _FEW and len(known) == 1 and not any(a and b for _fact, a, b in facts):
+        return [f"  interpreter: {len(facts)} facts, known of {known.pop()} only"]
+    return [f"  interpreter {fact}: {a or '-'} | {b or '-'}" for fact, a, b in facts]
 
 
 def _seed_lines(comparison: Comparison) -> list[str]:
@@ -49,11 +69,13 @@ def _of_interest(comparison: Comparison) -> list[FileDifference]:
 
 
 def _by_distribution(files: Sequence[FileDifference], *, verbose: bool) -> list[str]:
-    """The files that differ, under the distribution that they belong to."""
+    """The files that differ, under the distribution that they belong to; few of each where there are many."""
     lines = []
-    for owner, differences in _owned(files):
+    owned = _owned(files)
+    each = len(files) if verbose else _SHOWN if len(owned) <= _FEW else _FEW
+    for owner, differences in owned if verbose else owned[:_SHOWN]:
         lines.append(f"  {owner}: {_count(len(differences), 'file')}")
-        shown = differences if verbose else differences[:_SHOWN]
+        shown = differences[:each]
         for path, _owner, left, right in shown:
             if left is None or right is None:
                 lines.append(f"    {'<' if right is None else '>'} {path}")
@@ -61,6 +83,8 @@ def _by_distribution(files: Sequence[FileDifference], *, verbose: bool) -> list[
                 lines.append(f"    {path}: {describe(left)} | {describe(right)}")
         if len(differences) > len(shown):
             lines.append(f"    … and {len(differences) - len(shown)} more")
+    if not verbose and len(owned) > _SHOWN:
+        lines.append(f"  … and files of {len(owned) - _SHOWN} more distributions")
     return lines
 
 

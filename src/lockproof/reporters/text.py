@@ -63,7 +63,7 @@ def fingerprint_text(target: str, fingerprint: Fingerprint) -> str:
     """What an environment is."""
     lines = [f"{printable(target)}  {fingerprint.digest}\n", *_layer_lines(fingerprint)]
     lines.append(f"  {len(fingerprint.distributions)} distributions, {len(fingerprint.files)} files\n")
-    lines += _finding_lines(_together(fingerprint.findings), verbose=True)
+    lines += _finding_lines(folded(fingerprint.findings), verbose=True)
     return "".join(lines)
 
 
@@ -85,7 +85,7 @@ def proof_text(target: str, against: str, proof: Proof, *, verbose: bool) -> str
     lines = [f"  tolerated: {printable(path)}: {printable(text)}\n" for _, path, text in proof.tolerated]
     if not verbose and len(lines) > _SHOWN:
         lines[_SHOWN:] = [f"  … and {len(lines) - _SHOWN} more tolerated (--verbose shows all, --json too)\n"]
-    found = proof.findings if verbose else _together(proof.findings)
+    found = proof.findings if verbose else folded(proof.findings)
     return "".join([f"{printable(sentence)}\n", *lines, *_finding_lines(found, verbose=verbose)])
 
 
@@ -100,8 +100,8 @@ def attested_text(cell: str, lock: str, keyid: str) -> str:
     return f"attestation of {printable(cell)}, lock {printable(lock)}, signed with key {printable(keyid)}\n"
 
 
-def _together(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, and one in the place of many that say the same of different files."""
+def folded(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, and one in the place of many that say the same of different files; mismatches are never folded."""
     alike: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
         alike.setdefault((finding.level, finding.code, finding.message), []).append(finding)
