@@ -96,6 +96,9 @@ def test_a_bundle_holds_for_each_of_its_environments(signed: Signed) -> None:
     for number, cell in enumerate(signed.cells):
         proof = verify(signed, file, number=number)
         assert (proof["verdict"], proof["attestation"]["cell"]) == ("match", cell)  # type: ignore[index]
+        target = signed.environment(signed.second, number)
+        told = signed.second("verify", target, "--attestation", file, "--key", str(signed.public)).out
+        assert told.splitlines()[1].startswith(f"  of 2 attestations: attestation of {cell}, lock sha256:")
 
 
 def test_the_same_is_attested_everywhere_and_always(signed: Signed) -> None:
@@ -194,6 +197,13 @@ def test_a_statement_of_another_environment_is_a_mismatch_that_names_the_distrib
     assert (proof["verdict"], proof["layer"]) == ("mismatch", "files")
     assert ("attested", "files") in findings_of(proof)
     assert ("attested", "plain") in findings_of(proof)
+    told = signed.first("verify", str(changed), "--attestation", file, "--key", public).out.splitlines()
+    assert [line.partition(":")[0] for line in told[:2]] == [
+        "mismatch",
+        f"  attestation of {signed.cells[0]}, lock sha256",
+    ]
+    attested = sorted(path for code, path in findings_of(proof) if code == "attested")
+    assert [line.split(": ")[1] for line in told[2 : 2 + len(attested)]] == attested  # before all others
     refused = signed.first("attest", str(changed), "--cell", signed.cells[0], "--key", str(signed.private))
     assert (refused.code, refused.out, refused.err.splitlines()[-1]) == (3, "", "nothing was attested")
 

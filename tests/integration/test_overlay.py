@@ -303,8 +303,18 @@ def test_where_it_cannot_be_had_the_cell_is_unavailable_and_says_why(small: Proj
         (layers / name).mkdir(parents=True)
     shutil.copytree(small.folder, layers / "image", dirs_exist_ok=True)
     outer = Overlay(target=layers / "target", folder=layers, image=layers / "image")
-    ours = [sys.executable, "-m", "lockproof", "run", "-C", str(outer.target)]
-    done = subprocess.run(outer.inside(ours), env=small.environ, capture_output=True, text=True, check=False)
+
+    def lockproof(command: str) -> subprocess.CompletedProcess[str]:
+        ours = [sys.executable, "-m", "lockproof", command, "-C", str(outer.target)]
+        return subprocess.run(outer.inside(ours), env=small.environ, capture_output=True, text=True, check=False)
+
+    assert small("list").out.split()[1] == "available"
+    assert not (small.folder / ".lockproof").exists()
+    listed = lockproof("list").stdout
+    assert listed.split()[1] == "unavailable"
+    assert f"{outer.target}/.lockproof: link: overlay can't be had here: " in listed
+    assert not (layers / "upper" / ".lockproof").exists()
+    done = lockproof("run")
     assert done.returncode == 4, done
     assert "link: overlay can't be had here" in done.stderr
     assert "Use link: auto" in done.stderr

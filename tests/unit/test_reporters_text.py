@@ -13,6 +13,7 @@ from lockproof.proof.fingerprint import FileFact, Finding
 from lockproof.proof.relations import compare
 from lockproof.reporters.comparisons import comparison_text
 from lockproof.reporters.text import (
+    attested_text,
     fingerprint_text,
     listing_text,
     predictions_text,
@@ -103,6 +104,14 @@ def test_what_was_tolerated_is_told_with_the_verdict() -> None:
     )
 
 
+def test_whose_word_an_attestation_is_and_what_it_needed() -> None:
+    about = {"cell": f"c{ESCAPE}", "lock": "sha256:1", "python": "3.12.1"}
+    assert attested_text(about, "abc", ()) == f"attestation of c{ESCAPED}, lock sha256:1, signed with key abc\n"
+    assert attested_text(about, "abc", [Tolerance("seeds: pip", "pip", "pip 26.3 is there")]) == (
+        f"attestation of c{ESCAPED}, lock sha256:1, signed with key abc; tolerated: seeds: pip\n"
+    )
+
+
 def test_a_mismatch_names_layer_and_files() -> None:
     names = [f"site/demo/{number:02}.py" for number in range(25)]
     files = {name: FileFact("f", "2" * 64, 1) for name in names}
@@ -124,15 +133,17 @@ def test_what_runs_at_start_comes_first_and_other_distributions_are_counted() ->
         Finding("file-changed", "site/a.py", "demo 1.0: expected one, found another"),
         Finding("distribution", "extra", "extra: expected no such distribution, found 1.0"),
         Finding("startup", "site/stray.pth", "runs at start (exec): import os"),
+        Finding("attested", "lock", "the attestation is of another"),
     ]
     proof = replace(MATCH, verdict="mismatch", findings=tuple(findings))
     assert proof_text("env", "cell", proof, verbose=False).splitlines()[1:] == [
+        "  mismatch: lock: the attestation is of another",
         "  mismatch: site/stray.pth: runs at start (exec): import os",
         "  mismatch: extra: extra: expected no such distribution, found 1.0",
         "  mismatch: site/a.py: demo 1.0: expected one, found another",
         "  and 30 files of these distributions (--verbose shows all, --json too)",
     ]
-    assert len(proof_text("env", "cell", proof, verbose=True).splitlines()) == 34
+    assert len(proof_text("env", "cell", proof, verbose=True).splitlines()) == 35
 
 
 def test_what_stayed_unproven_says_so() -> None:

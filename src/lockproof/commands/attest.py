@@ -58,9 +58,10 @@ def attest(options: argparse.Namespace, project: Project) -> int:
         proof = apply(job.cell.policy, prove(job.predicted, with_project(observed, job)))
         codes.append(VERDICT_EXIT[proof.verdict])
         if proof.verdict == "match":
-            envelope = sign(statement_bytes(statement_of(proof, about(job, project.lock))), signer)
+            statement = statement_of(proof, about(job, project.lock))
+            envelope = sign(statement_bytes(statement), signer)
             lines.append(json.dumps(envelope, separators=(",", ":")) + "\n")
-            told.append(attested_text(job.cell.id, f"sha256:{project.lock.sha256}", signer.public_key.keyid))
+            told.append(attested_text(statement.about, signer.public_key.keyid, statement.tolerated))
         else:
             sys.stderr.write(proof_text(target, job.cell.id, proof, verbose=options.verbose))
     if any(codes):
@@ -150,9 +151,10 @@ def verify_attestation(options: argparse.Namespace, project: Project) -> int:
     if options.json:
         print_json({**proof_to_json(proof, options.target, against), "attestation": _summary(statement, key.keyid)})
     else:
-        sys.stdout.write(proof_text(options.target, against, proof, verbose=options.verbose))
-        if not options.quiet:
-            sys.stdout.write("  " + attested_text(statement.about["cell"], statement.about["lock"], key.keyid))
+        answer, _, found = proof_text(options.target, against, proof, verbose=options.verbose).partition("\n")
+        whose = attested_text(statement.about, key.keyid, statement.tolerated)
+        several = f"of {len(statements)} attestations: " if len(statements) > 1 else ""
+        sys.stdout.write("".join([f"{answer}\n", "" if options.quiet else f"  {several}{whose}", found]))
     return VERDICT_EXIT[proof.verdict]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockproof.commands.output import print_json
@@ -34,9 +35,12 @@ def list_cells(options: argparse.Namespace, project: Project) -> int:
         why = why if len(why) <= _LONGEST_NOTE else f"{why[:_LONGEST_NOTE]} …"
         sys.stderr.write(f"note: whether the lock fits these cells was not seen: {printable(why)}\n")
     containers = project.containers() if any(cell.container for cell in cells) else None
+    overlays = _overlay_problem(project) if any(_is_overlaid(cell) for cell in cells) else ""
     rows: list[dict[str, object]] = []
     for cell in cells:
         state, reason = _state(cell, interpreters, refused.get(cell.id, ()), containers)
+        if overlays and state == "available" and _is_overlaid(cell):
+            state, reason = "unavailable", overlays
         rows.append(
             {
                 "id": cell.id,
@@ -53,6 +57,25 @@ def list_cells(options: argparse.Namespace, project: Project) -> int:
     else:
         sys.stdout.write(listing_text(rows))
     return 0
+
+
+def _is_overlaid(cell: Cell) -> bool:
+    """Whether the environment is an overlay of this machine, as `run` would make it."""
+    return cell.link == "overlay" and cell.installer == "lockproof" and cell.on_host and cell.container is None
+
+
+def _overlay_problem(project: Project) -> str:
+    """Why no overlay can be had where environments will be, found out by trying; no folder stays that wasn't there."""
+    from lockproof.environments.overlay import overlay_problem  # few cells need it
+
+    folder = project.workspace.folder
+    made = [place for place in (folder / ".overlay", folder) if not place.exists()]
+    try:
+        return overlay_problem(folder)
+    finally:
+        for place in made:
+            with suppress(OSError):  # a run may have begun to use it
+                place.rmdir()
 
 
 def _told(refusals: Sequence[Refusal]) -> Iterator[str]:

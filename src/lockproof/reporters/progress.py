@@ -120,7 +120,7 @@ class Progress:
         verdict = outcome.proof.verdict if outcome.proof else "-"
         seconds = outcome.seconds
         times = "  ".join(f"{phase} {seconds[phase]:.2f} s" for phase in ("create", "prove", "run") if phase in seconds)
-        tolerated = tolerances_text(outcome.proof) if outcome.proof else ""
+        tolerated = tolerances_text(outcome.proof.tolerated) if outcome.proof else ""
         return f"{outcome.cell.id:{self._width}}  {status}  {verdict:<8}  {times}  {tolerated}".rstrip()
 
     def concluded(self, outcomes: Sequence[Outcome], code: int) -> None:

@@ -9,10 +9,11 @@ from lockproof.proof.fingerprint import LAYERS, REPORTED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lockproof.proof.compare import Proof
+    from lockproof.proof.compare import Proof, Tolerance
     from lockproof.proof.fingerprint import Finding, Fingerprint
 
 _FIRST = (
+    "attested",
     "seed",
     "interpreter",
     "interpreter-file",
@@ -81,7 +82,7 @@ def proof_text(target: str, against: str, proof: Proof, *, verbose: bool) -> str
         "unproven": f"unproven: whether {target} is what {against} says could not be found out",
     }[proof.verdict]
     if proof.tolerated:
-        sentence += f"; {tolerances_text(proof)}"
+        sentence += f"; {tolerances_text(proof.tolerated)}"
     lines = [f"  tolerated: {printable(path)}: {printable(text)}\n" for _, path, text in proof.tolerated]
     if not verbose and len(lines) > _SHOWN:
         lines[_SHOWN:] = [f"  … and {len(lines) - _SHOWN} more tolerated (--verbose shows all, --json too)\n"]
@@ -89,15 +90,16 @@ def proof_text(target: str, against: str, proof: Proof, *, verbose: bool) -> str
     return "".join([f"{printable(sentence)}\n", *lines, *_finding_lines(found, verbose=verbose)])
 
 
-def tolerances_text(proof: Proof) -> str:
+def tolerances_text(tolerated: Iterable[Tolerance]) -> str:
     """The rules of a policy that a proof needed: `tolerated: seeds: pip, interpreter: build`; empty without any."""
-    rules = dict.fromkeys(tolerance.rule for tolerance in proof.tolerated)
+    rules = dict.fromkeys(tolerance.rule for tolerance in tolerated)
     return f"tolerated: {', '.join(rules)}" if rules else ""
 
 
-def attested_text(cell: str, lock: str, keyid: str) -> str:
-    """What an attestation is of, and whose word it is."""
-    return f"attestation of {printable(cell)}, lock {printable(lock)}, signed with key {printable(keyid)}\n"
+def attested_text(about: Mapping[str, str], keyid: str, tolerated: Iterable[Tolerance]) -> str:
+    """What an attestation is of (`about` has its cell and lock), whose word it is, and what that word needed."""
+    told = f"attestation of {about['cell']}, lock {about['lock']}, signed with key {keyid}"
+    return printable("; ".join(filter(None, (told, tolerances_text(tolerated))))) + "\n"
 
 
 def folded(findings: Iterable[Finding]) -> list[Finding]:
