@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lockproof.build.building import Requirements, Workshop
     from lockproof.build.package import Packager
     from lockproof.cells.matrix import Cell, Spec
-    from lockproof.containers.contained import Containers
+    from lockproof.containers.finding import Containers
     from lockproof.environments.workspace import Workspace
     from lockproof.indexes.download import Downloader
     from lockproof.indexes.index import Index
@@ -238,7 +238,7 @@ class Project:
 
     def containers(self, *, allow_tags: bool = False) -> Containers:
         """What finds the engines, images and interpreters of container cells."""
-        from lockproof.containers.contained import Containers  # few projects have such cells
+        from lockproof.containers.finding import Containers  # few projects have such cells
 
         cache = self.places.cache / "containers"
         return Containers(self.environ, cache, allow_tags=allow_tags, offline=self.offline)

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.version import Version
 
+from lockproof.locks import wheel_name
+from lockproof.locks.plan import _fitting
 from lockproof.pythons.platforms import (
     LINUX_MACHINES,
     MACOS_MACHINES,
@@ -114,3 +116,17 @@ def test_all_eleven_marker_variables_are_there_and_nothing_volatile(python: Pyth
     assert markers["platform_release"] == markers["platform_version"] == ""
     marker = Marker(f"python_full_version == '{python.release}' and implementation_name == 'cpython'")
     assert marker.evaluate({name: str(value) for name, value in markers.items()})
+
+
+_PARTS = st.sampled_from(
+    ["py3", "PY3", "cp311", "cp312.cp311", "py2.py3", "none", "abi3", "any", "win_amd64", "", "x.y"]
+)
+
+
+@given(platforms, st.lists(_PARTS, max_size=5), st.sampled_from([".whl", ".WHL", "", ".tar.gz"]), st.data())
+def test_a_wheel_fits_by_its_tags_alone(platform: Platform, parts: list[str], end: str, data: st.DataObject) -> None:
+    tags = list(compatible_tags(parse_python("3.11.7"), platform))
+    one = data.draw(st.sampled_from(tags))
+    for filename in ("-".join(["a", "1", *parts]) + end, f"a-1-{one}{end}", f"a-1-2b-{str(one).upper()}{end}"):
+        name = wheel_name(filename)
+        assert _fitting(tags)(filename) == (name is not None and not name.tags.isdisjoint(tags))

@@ -8,7 +8,8 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockproof.digests import hex_of_record_hash, is_sha256, record_hash, sha256_hex
+from lockproof.digests import hex_of_record_hash, hex_of_record_hashes, is_sha256, record_hash, sha256_hex
+from lockproof.reading.ownership import _is_plain_path, _record_rows
 from lockproof.wheels.entryfiles import INSTALLER, quoted, static_record
 from lockproof.wheels.manifest import LandingFile, Manifest, parse_record
 
@@ -72,3 +73,26 @@ def test_any_bytes_are_rows_or_a_value_error(content: bytes) -> None:
     except ValueError:
         return
     assert all(len(row) == 3 for row in rows)
+
+
+_FIELDS = _HEX.map(record_hash)
+_ODD_FIELDS = st.one_of(
+    st.just(""),
+    _HEX.map(lambda digest: f"sha256={digest}"),
+    _FIELDS.map(lambda field: f"{field}="),
+    _FIELDS.map(lambda field: f"{field[:-1]}*"),
+    st.tuples(_FIELDS, _FIELDS).map("\n".join),
+    st.tuples(_FIELDS, _FIELDS).map("".join),
+    st.text(max_size=50),
+)
+
+
+@given(st.lists(st.one_of(_FIELDS, st.just("")), max_size=8), st.lists(_ODD_FIELDS, max_size=2))
+def test_many_hash_fields_are_read_as_each_is(usual: list[str], odd: list[str]) -> None:
+    fields = [*usual, *odd]
+    assert hex_of_record_hashes(fields) == [hex_of_record_hash(field) if field else None for field in fields]
+
+
+@given(st.text(st.sampled_from('/."\n\r,a'), max_size=20).map(str.encode))
+def test_a_row_is_plain_by_its_path_alone(record: bytes) -> None:
+    assert all(plain == _is_plain_path(path) for path, _, _, _, plain in _record_rows(record))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,10 +23,6 @@ from lockproof.pythons.probing import Probe
 from lockproof.reading.inspection import interpreter_of
 from lockproof.reading.reader import Tree
 from lockproof.running import process
-from lockproof.wheels import joiner
-
-if TYPE_CHECKING:
-    from lockproof.wheels.joiner import Failure
 
 # Everything is imported, forgotten, and imported again on a system that says it is another one and has less.
 IMPORT_ALL = """
@@ -272,14 +266,3 @@ def test_a_path_that_windows_finds_too_long_is_told(kind: type[OSError], names: 
 
     more = ": a path has 260 characters, and Windows takes 260, of a folder 248, only with LongPathsEnabled"
     assert why_of(error) == f"No such file{more if why else ''}"
-
-
-def test_the_second_process_that_joins_names_the_path_it_failed_at() -> None:
-    said: Failure = (2, "No such file", "C:/" + "a" * 257, 3, None)
-
-    failed, _ = joiner._answer(marshal.dumps((said, [])))
-
-    assert failed is not None
-    error = OSError(*failed)
-    assert (joiner._named(error)[0], error.strerror) == (said[2], "No such file")
-    assert joiner._named(WindowsError(2, "No such file", "a", None, "b")) == ("a", 3, "b")

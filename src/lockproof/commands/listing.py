@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lockproof.cells.matrix import Cell
-    from lockproof.containers.contained import Containers
+    from lockproof.containers.finding import Containers
     from lockproof.locks.refusals import Refusal
     from lockproof.project import Project
     from lockproof.pythons.interpreters import Interpreter

@@ -74,6 +74,7 @@ def _runner(
 ) -> Runner:
     """What runs the cells, put together from what the project has and the user asked."""
     from lockproof.running.cellrun import CellRunner
+    from lockproof.running.predictions import Predictions
     from lockproof.running.process import Processes
     from lockproof.running.runner import Policy, Runner
 
@@ -110,6 +111,7 @@ def _runner(
         packager=project.packager(fetching, listener.note, processes, anew=options.recreate),
         dependencies=project.dependencies,
         begin=begin,
+        predictions=Predictions(folder=None if options.paranoid else project.places.cache / "predictions"),
     )
 
 

@@ -14,7 +14,7 @@ from lockproof.locks.refusals import AGAIN, LEAVE_OUT, Refusal, hole, kernel_ref
 from lockproof.pythons.platforms import compatible_tags, marker_environment, parse_python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from packaging.markers import Environment, Marker
@@ -74,7 +74,7 @@ def selected_packages(lock: Lock, cells: Sequence[Cell], among: Iterable[int]) -
 
 
 class _Planner:
-    """Plans cell after cell, parsing each wheel name and making each platform's tags once."""
+    """Plans cell after cell, making each platform's tags once."""
 
     def __init__(self, lock: Lock, missing: Mapping[int, LockError]) -> None:
         import packaging  # late: packaging takes 80 ms
@@ -85,7 +85,6 @@ class _Planner:
         self._selector = f"packaging {packaging.__version__}"
         self._narrowed: dict[tuple[str, Platform], tuple[Pylock, list[Tag], Environment]] = {}
         self.refused: dict[Refusal, list[str]] = {}
-        self._tagged = [_tagged(package) for package in lock.pylock.packages]
 
     def problems(self) -> Iterator[LockError]:
         """One error for each reason, naming all the cells that it holds for, in the lock's order."""
@@ -155,11 +154,8 @@ class _Planner:
         if key not in self._narrowed:
             python = parse_python(cell.python)
             tags = compatible_tags(python, cell.platform)
-            supported = frozenset(tags)
-            packages = [
-                _narrowed(package, wheels, supported)
-                for package, wheels in zip(self._lock.pylock.packages, self._tagged, strict=True)
-            ]
+            fits = _fitting(tags)
+            packages = [_narrowed(package, fits) for package in self._lock.pylock.packages]
             pylock = replace(self._lock.pylock, packages=packages)
             self._narrowed[key] = (pylock, tags, marker_environment(python, cell.platform))
         return self._narrowed[key]
@@ -187,20 +183,34 @@ class _Planner:
         )
 
 
-def _tagged(package: Package) -> list[tuple[PackageWheel, frozenset[Tag]]]:
-    """The wheels of a package with their tags; a wheel whose name says none fits nowhere."""
-    named = [(wheel, wheel_name(wheel.filename)) for wheel in package.wheels or ()]
-    return [(wheel, name.tags) for wheel, name in named if name]
+def _fitting(tags: Iterable[Tag]) -> Callable[[str], bool]:
+    """What says of a wheel's file name whether one of its tags is among these; a name that says none fits nowhere.
+
+    A lock names thousands: only those are parsed whose parts, one by one, occur in some tag (PEP 425).
+    """
+    supported = frozenset(tags)
+    known = [
+        {tag.interpreter for tag in supported},
+        {tag.abi for tag in supported},
+        {tag.platform for tag in supported},
+    ]
+
+    def fits(filename: str) -> bool:
+        parts = filename.removesuffix(".whl").lower().rsplit("-", 3)[1:]
+        if any(each.isdisjoint(part.split(".")) for each, part in zip(known, parts, strict=False)):
+            return False
+        name = wheel_name(filename)
+        return name is not None and not name.tags.isdisjoint(supported)
+
+    return fits
 
 
-def _narrowed(
-    package: Package, wheels: Sequence[tuple[PackageWheel, frozenset[Tag]]], supported: frozenset[Tag]
-) -> Package:
+def _narrowed(package: Package, fits: Callable[[str], bool]) -> Package:
     from packaging.pylock import PackageSdist  # late, as above
 
     if not package.wheels and package.sdist:
         return package
-    fitting = [wheel for wheel, tags in wheels if not tags.isdisjoint(supported)]
+    fitting = [wheel for wheel in package.wheels or () if fits(wheel.filename)]
     stand_in = package.sdist or PackageSdist(name="no wheel fits", hashes={})
     return replace(package, wheels=fitting or None, sdist=package.sdist if fitting else stand_in)
 

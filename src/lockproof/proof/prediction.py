@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lockproof.digests import digest_of_lines
 from lockproof.errors import LockError
@@ -30,16 +32,40 @@ if TYPE_CHECKING:
     from lockproof.wheels.manifest import Manifest
 
 
-class Landing(NamedTuple):
-    """What one wheel puts where, the canonical lines of that, sorted, their digest, and all folders above."""
+class Landing:
+    """What one wheel puts where; what follows from that is worked out when it is first asked for."""
 
-    facts: dict[str, FileFact]
-    lines: list[bytes]
-    digest: str
-    folders: frozenset[str]
+    def __init__(self, facts: dict[str, FileFact]) -> None:
+        """`facts` by logical path."""
+        self.facts = facts
+
+    @cached_property
+    def lines(self) -> list[bytes]:
+        """The canonical lines, sorted."""
+        return sorted(fact.line(path) for path, fact in self.facts.items())
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the lines."""
+        return digest_of_lines("lockproof files 1", self.lines)
+
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """All folders above the files."""
+        return _folders_above(self.facts)
 
 
 Landings = dict[tuple[str, str], Landing]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """What follows from the wheels of a cell, but for their single files; `layers` are those without an interpreter."""
+
+    layers: Mapping[str, str]
+    distributions: tuple[Distribution, ...]
+    startup: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 def predict(
@@ -52,42 +78,56 @@ def predict(
     interpreter_layer: str | None,
     landings: Landings | None = None,
     locked: Mapping[str, tuple[str, str]] | None = None,
+    settled: Settled | None = None,
 ) -> Fingerprint:
     """What an environment of exactly these wheels is, whoever installs them, wherever.
 
     `landings` keeps, from one call to the next, what is worked out of wheels that several cells have. `locked` has, by
-    name, (file name, sha256) of what the lock names: the sdist, where a wheel was built from one.
+    name, (file name, sha256) of what the lock names: the sdist, where a wheel was built from one. `settled` is what
+    `settle` says of the same, where that is known.
 
     `interpreter` and `interpreter_layer` are those of the declared interpreter; None leaves that layer out, for a
     platform that isn't at hand. Raises LockError, naming both sides, where two distributions put different bytes at
     one path, or (macOS, Windows) at paths that differ only in case or Unicode form.
     """
-    landed = [
-        (manifest, _landing(manifest, layout, python, {} if landings is None else landings)) for manifest in manifests
-    ]
-    files, owners, folders, shared = _together(landed)
+    landings = {} if landings is None else landings
+    settled = settled or settle(manifests, layout, python, os_name, landings, locked or {})
+    files: dict[str, FileFact] = {}
+    for manifest in manifests:
+        files.update(_landing(manifest, layout, python, landings).facts)
+    return Fingerprint(
+        layers={**settled.layers, **({} if interpreter_layer is None else {"interpreter": interpreter_layer})},
+        distributions=settled.distributions,
+        files=files,
+        startup=settled.startup,
+        interpreter=interpreter,
+        findings=settled.findings,
+    )
+
+
+def settle(
+    manifests: Sequence[Manifest],
+    layout: Layout,
+    python: str,
+    os_name: str,
+    landings: Landings,
+    locked: Mapping[str, tuple[str, str]],
+) -> Settled:
+    """All of a prediction but the facts of the single files; arguments and errors are those of `predict`."""
+    landed = [(manifest, _landing(manifest, layout, python, landings)) for manifest in manifests]
+    owners, folders, shared = _together(landed)
     findings = [*shared, *(finding for manifest in manifests for finding in manifest.findings)]
     findings += [note for manifest in manifests for note in _not_executable(manifest, layout)]
     findings += _twins(folders | owners, os_name)
-    startup = [line for manifest in manifests for line in manifest.startup]
-    startup += ISOLATED
-    placed = _distributions(landed, locked or {})
+    startup = {line for manifest in manifests for line in manifest.startup}.union(ISOLATED)
+    placed = _distributions(landed, locked)
     layers = {
         "set": set_digest((dist.name, dist.version) for dist in placed),
         "artifacts": artifacts_digest(placed) or "",
         "files": digest_of_lines("lockproof files 1", sorted({line for _, own in landed for line in own.lines})),
         "startup": startup_digest(startup),
     }
-    if interpreter_layer is not None:
-        layers["interpreter"] = interpreter_layer
-    return Fingerprint(
-        layers=layers,
-        distributions=placed,
-        files=files,
-        startup=tuple(sorted(set(startup))),
-        interpreter=interpreter,
-        findings=tuple(findings),
-    )
+    return Settled(layers=layers, distributions=placed, startup=tuple(sorted(startup)), findings=tuple(findings))
 
 
 def worked_out(
@@ -105,8 +145,8 @@ def worked_out(
 
 def _together(
     landed: Iterable[tuple[Manifest, Landing]],
-) -> tuple[dict[str, FileFact], dict[str, str], dict[str, str], list[Finding]]:
-    """The facts of all files, the owner of each, one of each folder, and notes of files that two wheels bring.
+) -> tuple[dict[str, str], dict[str, str], list[Finding]]:
+    """The owner of each file, one of each folder, and notes of files that two wheels bring.
 
     Raises LockError for collisions.
     """
@@ -125,7 +165,7 @@ def _together(
         owners.update(dict.fromkeys(own, manifest.name))
         folders.update(dict.fromkeys(landing.folders, manifest.name))
     _refuse_file_as_folder(owners, folders)
-    return files, owners, folders, shared
+    return owners, folders, shared
 
 
 def _distributions(
@@ -145,15 +185,12 @@ def _distributions(
 
 
 def _landing(manifest: Manifest, layout: Layout, python: str, landings: Landings) -> Landing:
-    """What a wheel puts where under that exact Python, with its canonical lines and their digest."""
+    """What a wheel puts where under that exact Python."""
     everywhere = not manifest.launchers and all(file.path.startswith("site/") for file in manifest.files)
-    key = (manifest.sha256, "" if everywhere else f"{layout.headers} {python}")
+    key = (f"{manifest.filename} {manifest.sha256}", "" if everywhere else f"{layout.headers} {python}")
     found = landings.get(key)
     if found is None:
-        facts = landing_facts(manifest, layout, python)
-        lines = sorted(fact.line(path) for path, fact in facts.items())
-        digest = digest_of_lines("lockproof files 1", lines)
-        found = landings[key] = Landing(facts, lines, digest, _folders_above(facts))
+        found = landings[key] = Landing(landing_facts(manifest, layout, python))
     return found
 
 

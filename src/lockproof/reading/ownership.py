@@ -6,7 +6,7 @@ import posixpath
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lockproof.digests import hex_of_record_hash, writes_hex
+from lockproof.digests import hex_of_record_hashes, writes_hex
 from lockproof.proof.fingerprint import Finding
 from lockproof.reading.shadows import what_it_hides
 from lockproof.wheels.manifest import parse_record
@@ -89,15 +89,25 @@ def ownership_findings(groups: Mapping[str, Iterable[str]], facts: Mapping[str, 
         yield Finding("unowned", path, f"is owned by nothing{what_it_hides(path, facts)}", "mismatch")
 
 
+# What no RECORD has in it whose paths are all plain, however its fields are quoted.
+_ODD_SLASHES = (b"//", b"./", b"\n/", b"\r/", b'"/')
+
+
 @lru_cache(maxsize=4096)
 def _record_rows(record: bytes) -> Sequence[_Row]:
     """RECORD's rows; environments share most of them."""
-    rows = []
-    for path, field, size in parse_record(record):
-        digest = hex_of_record_hash(field) if field else None
-        plain = not (path.startswith("/") or "//" in path or "./" in path)
-        rows.append((path, digest, size, _oddity(field, digest) if field else "", plain))
-    return rows
+    parsed = parse_record(record)
+    digests = hex_of_record_hashes([field for _, field, _ in parsed])
+    plain = not (record.startswith(b"/") or any(sign in record for sign in _ODD_SLASHES))
+    return [
+        (path, digest, size, _oddity(field, digest) if field else "", plain or _is_plain_path(path))
+        for (path, field, size), digest in zip(parsed, digests, strict=True)
+    ]
+
+
+def _is_plain_path(path: str) -> bool:
+    """Whether a row's path is the one that is read there, sign for sign."""
+    return not (path.startswith("/") or "//" in path or "./" in path)
 
 
 def _oddity(field: str, digest: str | None) -> str:

@@ -16,7 +16,6 @@ from lockproof.environments.pycache import prepare_bytecode
 from lockproof.errors import LockproofError, UnavailableError
 from lockproof.proof.fingerprint import Finding
 from lockproof.pythons.layout import layout_for
-from lockproof.running.cellcontainers import ContainerCommand
 from lockproof.running.outcomes import CommandResult
 from lockproof.running.process import allowed_environment, find_program
 from lockproof.wheels.compiled import changed_compiled, compile_imported, place_compiled
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from lockproof.containers.contained import Contained
     from lockproof.environments.workspace import Workspace
+    from lockproof.running.cellcontainers import ContainerCommand
     from lockproof.running.celloverlays import CellOverlays
     from lockproof.running.outcomes import Listener
     from lockproof.running.preparation import Job
@@ -190,6 +190,8 @@ class CellCommands:
         contained = self._options.containers.get(job.cell.id)
         if contained is None:
             return None
+        from lockproof.running.cellcontainers import ContainerCommand  # few cells have one
+
         project, store = self._options.project, self._options.cache / "store"
         return ContainerCommand(job.cell, contained, project=project, store=store, workspace=self._workspace)
 

@@ -127,7 +127,7 @@ class CellRunner:
                 continue
             if self._holds.take(job.cell.id):
                 fresh.append(job)
-        if len(fresh) < 2:
+        if not fresh:
             return
         started = time.monotonic()
         try:

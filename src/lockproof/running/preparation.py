@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from lockproof.errors import LockproofError, NotFetchedError, UnavailableError
 from lockproof.proof.compare import prove
 from lockproof.proof.policy import apply
-from lockproof.proof.prediction import predict, worked_out
+from lockproof.proof.prediction import worked_out
 from lockproof.pythons.interpreters import find_interpreter
 from lockproof.pythons.layout import layout_for
+from lockproof.running.predictions import Predictions
 from lockproof.wheels.store import add_entry
 from lockproof.wheels.unpackers import Unpackers
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from lockproof.locks.artifacts import Artifact, Plan
     from lockproof.proof.compare import Proof
     from lockproof.proof.fingerprint import Fingerprint, Worked
-    from lockproof.proof.prediction import Landings
     from lockproof.pythons.interpreters import Discovery, Interpreter
     from lockproof.wheels.manifest import Manifest
     from lockproof.wheels.store import Add, Store, StoreEntry
@@ -176,9 +176,9 @@ def make_job(
     plan: Plan,
     wheels: Mapping[str, StoreEntry | LockproofError],
     interpreter: Interpreter | None,
-    landings: Landings | None = None,
+    predictions: Predictions | None = None,
 ) -> Job:
-    """The job of one plan; `landings` is shared between the cells of a run.
+    """The job of one plan; `predictions` is shared between the cells of a run.
 
     Raises the error of the first wheel that could not be had, all at once where nothing may be fetched, or LockError
     for a collision.
@@ -190,15 +190,15 @@ def make_job(
         if isinstance(entry, LockproofError):
             raise entry
         entries.append(entry)
-    manifests, landings = [entry.manifest for entry in entries], {} if landings is None else landings
-    predicted = predict_plan(plan, manifests, interpreter, landings)
+    manifests, predictions = [entry.manifest for entry in entries], predictions or Predictions()
+    predicted = predict_plan(plan, manifests, interpreter, predictions)
     layout = layout_for(plan.cell.python, plan.cell.platform.os)
-    worked = worked_out(predicted, manifests, layout, plan.cell.python, landings)
+    worked = worked_out(predicted, manifests, layout, plan.cell.python, predictions.landings)
     return Job(plan=plan, interpreter=interpreter, entries=tuple(entries), predicted=predicted, worked=worked)
 
 
 def predict_plan(
-    plan: Plan, manifests: Sequence[Manifest], interpreter: Interpreter | None, landings: Landings | None = None
+    plan: Plan, manifests: Sequence[Manifest], interpreter: Interpreter | None, predictions: Predictions | None = None
 ) -> Fingerprint:
     """The fingerprint of a plan whose artifacts have these manifests, in their order; raises LockError."""
     for artifact, manifest in zip(plan.artifacts, manifests, strict=True):
@@ -207,14 +207,13 @@ def predict_plan(
                 f"{artifact.filename} is a wheel of {manifest.name}, not of {artifact.name}", where=artifact.where
             )
     cell = plan.cell
-    predicted = predict(
+    predicted = (predictions or Predictions()).predict(
         manifests,
         layout_for(cell.python, cell.platform.os),
         python=cell.python,
         os_name=cell.platform.os,
         interpreter=interpreter.identity if interpreter else {},
         interpreter_layer=interpreter.layer if interpreter else None,
-        landings=landings,
         locked={a.name: (a.locked.filename, a.locked.sha256) for a in plan.artifacts},
     )
     return interpreter.told_by(predicted) if interpreter else predicted

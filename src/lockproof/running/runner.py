@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lockproof.errors import LockproofError
 from lockproof.proof.closure import closure_notes
 from lockproof.running.outcomes import Outcome, exit_code
+from lockproof.running.predictions import Predictions
 from lockproof.running.preparation import builder, interpreter_for, make_job
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from lockproof.locks.artifacts import Plan
     from lockproof.proof.dependencies import Dependencies
     from lockproof.proof.fingerprint import Finding
-    from lockproof.proof.prediction import Landings
     from lockproof.pythons.interpreters import Interpreter
     from lockproof.running.executors import Executor
     from lockproof.running.outcomes import Listener
@@ -66,11 +66,13 @@ class Runner:
         packager: Packager | None = None,
         dependencies: Dependencies | None = None,
         begin: Begin | None = None,
+        predictions: Predictions | None = None,
     ) -> None:
         """`cells` does the work of each cell, `fetching` brings the wheels of all, `build` those built of sdists.
 
         `packager` adds the project's own wheel, `dependencies` checks whether they have all that they require.
         `begin` is told of the cells that will run, with their interpreters, before their wheels are looked for.
+        `predictions` makes what environments are held against.
         """
         self._begin = begin
         self._build = build
@@ -81,6 +83,7 @@ class Runner:
         self._policy = policy
         self._dependencies = dependencies
         self._packager = packager
+        self._predictions = predictions or Predictions()
         self._outcomes: dict[str, Outcome] = {}
         self._stopped = threading.Event()
 
@@ -128,12 +131,11 @@ class Runner:
             self._packager.offer([(plan, builder(interpreter)) for plan, interpreter in here])
         self._cells.compiling = not self._fetching.brought
         jobs: list[tuple[Cell, Job]] = []
-        landings: Landings = {}
         predicted: list[tuple[str, tuple[Finding, ...]]] = []
         for plan, interpreter in here:
             cell = plan.cell
             try:
-                job = self._job(plan, wheels, interpreter, landings)
+                job = self._job(plan, wheels, interpreter)
             except LockproofError as error:
                 self._done(Outcome(cell=cell, status="error", reason=str(error), error_code=error.exit_code))
                 continue
@@ -170,10 +172,10 @@ class Runner:
                 here.append((plan, found if cell.on_host or cell.container is not None else None))
         return here
 
-    def _job(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None, landings: Landings) -> Job:
+    def _job(self, plan: Plan, wheels: Wheels, interpreter: Interpreter | None) -> Job:
         if self._packager:
             plan, wheels = self._packager.packaged(plan, wheels, builder(interpreter))
-        job = make_job(plan, wheels, interpreter if self._cells.local else None, landings)
+        job = make_job(plan, wheels, interpreter if self._cells.local else None, self._predictions)
         job = self._packager.declared(job) if self._packager else job
         return self._dependencies.checked(job) if self._dependencies else job
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.errors import LockproofError, UnavailableError
 from lockproof.proof.prediction import normal_path
-from lockproof.wheels.joiner import MAKERS, join_all, join_in_parallel
+from lockproof.running.forks import Fork, spare_cores
+from lockproof.wheels.joiner import MAKERS, cost, join_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from lockproof.wheels.store import StoreEntry
 
 _NOT_HERE = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.EMLINK)
+_WORTH_A_FORK = 4000  # links
 
 
 class DamagedStoreError(LockproofError):
@@ -92,7 +95,7 @@ def join(joints: Sequence[Joint], mode: str, own_record: Callable[[StoreEntry], 
     works = [_work(entry, shared, own_record) for entry, shared in users.values()]
     made = {joint.root for joint in joints}
     replaced: list[str] = []
-    run = join_in_parallel
+    run = _join_in_parallel
     for _attempt in range(3):
         works = _learn(entries, works, run(works, mode, made), replaced)
         if not any(files for _, files in works):
@@ -103,6 +106,34 @@ def join(joints: Sequence[Joint], mode: str, own_record: Callable[[StoreEntry], 
         "a store file changes while it is used", where=damaged, why="something is writing to the store",
         remedy="find what writes there; link: copy keeps environments apart from the store",
     )  # fmt: skip
+
+
+def _join_in_parallel(works: Sequence[Work], mode: str, made: set[str]) -> list[Done]:
+    """`join_all`, shared with a fork where there is enough to do: the calls are short and many, threads only wait."""
+    sizes = [cost(files) for _, files in works]
+    alone = threading.current_thread() is not threading.main_thread() or not spare_cores(1)
+    if alone or sum(sizes) < _WORTH_A_FORK:
+        return join_all(works, mode, made)
+    shares: tuple[list[int], list[int]] = ([], [])
+    load = [0, 0]
+    for number in sorted(range(len(works)), key=lambda number: -sizes[number]):
+        least = load.index(min(load))
+        shares[least].append(number)
+        load[least] += sizes[number]
+    mine, others = ([works[number] for number in share] for share in shares)
+    try:
+        fork = Fork[None, "list[Done]"](lambda _: join_all(others, mode, set(made)))
+    except OSError:  # no processes to be had
+        return join_all(works, mode, made)
+    try:
+        fork.send(None)
+        done = join_all(mine, mode, set(made))
+        shared = fork.receive()
+    finally:
+        fork.close()
+    done += join_all(others, mode, set(made)) if shared is None else shared  # what went wrong there is met here
+    by_number = dict(zip((*shares[0], *shares[1]), done, strict=True))
+    return [by_number[number] for number in range(len(works))]
 
 
 def _work(entry: StoreEntry, joints: Sequence[Joint], own_record: Callable[[StoreEntry], bool]) -> Work:

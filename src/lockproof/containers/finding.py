@@ -1,0 +1,95 @@
+"""Finds the containers of cells: each with its engine, its image and the interpreter in it, or why it can't be had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockproof.containers.around import doubt_here, is_in_container
+from lockproof.containers.contained import Contained, Here
+from lockproof.containers.images import image_of, working_engine
+from lockproof.containers.insides import Insides
+from lockproof.containers.starting import user_arguments
+from lockproof.errors import LockproofError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from lockproof.cells.containerkeys import Container
+    from lockproof.cells.matrix import Cell
+    from lockproof.containers.contained import Place
+    from lockproof.containers.engines import Engine
+    from lockproof.pythons.platforms import Platform
+
+
+class Containers:
+    """Finds what container cells run in; an engine is asked once, and so is an image."""
+
+    def __init__(self, environ: Mapping[str, str], cache: Path, *, allow_tags: bool, offline: bool) -> None:
+        """Images' insides are kept in the folder `cache`; with `offline` nothing is pulled."""
+        self._environ = environ
+        self._insides = Insides(cache)
+        self._allow_tags = allow_tags
+        self._offline = offline
+        self._engines: dict[str, tuple[Engine, tuple[str, ...]] | LockproofError] = {}
+        self.swept: dict[str, int] = {}  # containers that killed runs had left, by engine
+
+    def of(self, cells: Sequence[Cell], has_python: Callable[[str], bool], host: Platform) -> dict[str, Place]:
+        """What each container cell runs in by its id, or why it can't.
+
+        Where no engine works, but this is a container itself, and it has the cell's platform and Python, it is `Here`.
+        """
+        found: dict[str, Place] = {}
+        for cell in cells:
+            if cell.container is not None:
+                try:
+                    found[cell.id] = self._place(cell, cell.container, has_python, host)
+                except LockproofError as error:
+                    found[cell.id] = error
+        return found
+
+    def glance(self, container: Container) -> str:
+        """Which engine would run a container; nothing is started or pulled. Raises as for a run."""
+        engine, _ = self._engine(container.engine)
+        try:
+            image_of(container, engine, allow_tags=self._allow_tags, offline=True)
+        except UnavailableError:
+            if self._offline or container.image.startswith("sha256:") or engine.has(container.image):
+                raise
+            return f"in {engine.name}, which does not have {container.image} yet"
+        return f"in {engine.name}, {container.image}"
+
+    def _place(self, cell: Cell, container: Container, has_python: Callable[[str], bool], host: Platform) -> Place:
+        try:
+            self._engine(container.engine)
+        except UnavailableError:
+            alike = (cell.platform.os, cell.platform.machine) == (host.os, host.machine)
+            if not (alike and is_in_container(self._environ) and has_python(cell.python)):
+                raise
+            return Here(doubt=doubt_here(container, self._environ))
+        return self._contained(cell, container)
+
+    def _contained(self, cell: Cell, container: Container) -> Contained:
+        engine, user = self._engine(container.engine)
+        image = image_of(container, engine, allow_tags=self._allow_tags, offline=self._offline)
+        interpreter = self._insides.interpreter(cell.python, image, engine, named=container.python, user=user)
+        wanted, inside = cell.platform, interpreter.platform
+        if (wanted.os, wanted.machine) != (inside.os, inside.machine):
+            raise UnavailableError(
+                f"the image is for {inside.id}", where=container.image, why=f"the cell says {wanted.id}",
+                remedy="let `platform` and `container` of the cell say the same",
+            )  # fmt: skip
+        return Contained(engine=engine, image=image, interpreter=interpreter, container=container, user=user)
+
+    def _engine(self, name: str) -> tuple[Engine, tuple[str, ...]]:
+        if name not in self._engines:
+            try:
+                engine, swept = working_engine(name, self._environ)
+                self.swept[engine.name] = self.swept.get(engine.name, 0) + swept
+                self._engines[name] = (engine, user_arguments(engine))
+            except LockproofError as error:
+                self._engines[name] = error
+        found = self._engines[name]
+        if isinstance(found, LockproofError):
+            raise found
+        return found
