@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SCHEMES = ("purelib", "platlib", "headers", "scripts", "data")
+_NO_NAMES = frozenset(("", ".", ".."))
 # Files that an installer writes itself, so a wheel's own copy never lands.
 _INSTALLER_FILES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "RECORD.jws", "RECORD.p7s")
 
@@ -243,7 +244,7 @@ def _landing_path(member: str, dist_info: str, name: str) -> str | None:
     folder, slash, rest = member.partition("/")
     if folder == dist_info and rest in _INSTALLER_FILES:
         return None
-    if "__pycache__" in member.split("/") and member.endswith(".pyc"):
+    if member.endswith(".pyc") and "__pycache__" in member.split("/"):
         return None  # bytecode is made from its source, never shipped: see the finding
     if not (slash and folder.endswith(".data")):
         return f"site/{member}"
@@ -263,7 +264,7 @@ def check_member_name(name: str) -> str | None:
         return "a backslash or NUL in its name"
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         return "an absolute path"
-    if any(part in ("", ".", "..") for part in name.rstrip("/").split("/")):
+    if not _NO_NAMES.isdisjoint(name.rstrip("/").split("/")):
         return "a path that leaves the environment"
     return None
 

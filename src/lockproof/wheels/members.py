@@ -1,7 +1,7 @@
 """Members of a wheel's archive, by a shorter way than zipfile's: with thousands of small files the way is the work.
 
-Only what is plain in every respect is read here. Of anything else it is said that it isn't, and zipfile, which knows
-every case and names what is wrong, is asked.
+Only what is small, and plain in every respect, is read here. Of anything else it is said that it isn't, and zipfile,
+which knows every case and names what is wrong, is asked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HEADER = struct.Struct("<4s2xHH16xHH")
 _SIGNATURE = b"PK\3\4"
 _NAMED_IN_UTF8 = 1 << 11
 _ODD = 1 | 1 << 5 | 1 << 6  # encrypted, patched, strongly encrypted
-_MOST = 64 << 20  # bytes of one member in memory
+_MOST = 64 << 20  # bytes of one member in memory, however many it claims
 _DEFLATE_RATIO = 1032  # deflate can't do better
 
 
@@ -45,7 +45,9 @@ class Members:
         """A member's bytes, as long as its directory entry says and with the CRC that it names; None for zipfile."""
         whole = self._bytes
         start = info.header_offset
-        if whole is None or info.file_size > _MOST or not 0 <= start <= len(whole) - _HEADER.size:
+        if max(info.file_size, info.compress_size * _DEFLATE_RATIO) > _MOST:
+            return None
+        if whole is None or not 0 <= start <= len(whole) - _HEADER.size:
             return None
         signature, flags, method, name, extra = _HEADER.unpack_from(whole, start)
         start += _HEADER.size
@@ -66,11 +68,5 @@ class Members:
 
 
 def _inflated(packed: bytes, size: int, method: int) -> bytes | None:
-    """What is packed, never more than a little of it where it is longer than it claims."""
-    if method != ZIP_DEFLATED:
-        return None
-    if len(packed) * _DEFLATE_RATIO <= _MOST:
-        return zlib.decompress(packed, -zlib.MAX_WBITS, bufsize=max(size, 1))
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    content = inflate.decompress(packed, size + 1)
-    return content if inflate.eof else None
+    """What is packed, all of it: so little can't become much."""
+    return zlib.decompress(packed, -zlib.MAX_WBITS, bufsize=max(size, 1)) if method == ZIP_DEFLATED else None
