@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lockproof.errors import UnavailableError
-from lockproof.pythons.knownfiles import KnownFiles, is_settled, opened_unchanged, signature_of, write_atomically
+from lockproof.pythons.knownfiles import KnownFiles, is_settled, read_unchanged, signature_of, write_atomically
 
 LATER = time.time_ns() + 3600 * 10**9  # long after everything that a test writes
 
@@ -183,13 +183,29 @@ def test_a_file_that_changed_after_its_lstat_is_an_error(module: Path) -> None:
 
 
 def test_a_file_that_changes_during_the_read_is_an_error(module: Path) -> None:
-    with (
-        pytest.raises(UnavailableError, match="changed while it was read"),
-        opened_unchanged(str(module), module.lstat()) as file,
-    ):
-        assert file.read() == b"one\n"
+    read = []
+
+    def change(piece: bytes) -> None:
+        read.append(piece)
         with module.open("ab") as other:
             other.write(b"more\n")
+
+    with pytest.raises(UnavailableError, match="changed while it was read"):
+        read_unchanged(str(module), module.lstat(), change)
+    assert read == [b"one\n"]
+
+
+def test_a_file_that_is_shorter_than_it_says_is_an_error(module: Path) -> None:
+    """As some file systems have them: the numbers are the same before and after."""
+    numbers = list(module.stat())
+    numbers[6] += 1  # st_size
+    status = os.stat_result(numbers)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(UnavailableError, match="changed while it was read"),
+    ):
+        patch.setattr(os, "fstat", lambda _: status)
+        read_unchanged(str(module), status, len)
 
 
 def test_a_link_put_in_the_file_s_place_is_not_followed(module: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from lockproof.pythons.buildrows import (
     rows_of,
     states_its_prefix,
 )
-from lockproof.pythons.knownfiles import opened_unchanged
+from lockproof.pythons.knownfiles import read_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -118,8 +118,9 @@ def _content(path: str, known: KnownFiles) -> str:
 
 
 def _content_without(prefix: bytes, path: str) -> str:
-    with opened_unchanged(path, os.lstat(path)) as file:
-        return digest_without(prefix, file.read())
+    pieces: list[bytes] = []
+    read_unchanged(path, os.lstat(path), pieces.append)
+    return digest_without(prefix, b"".join(pieces))
 
 
 def _importable_files(root: str, skipped: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,7 @@ from lockproof.digests import is_sha256
 from lockproof.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from io import FileIO
+    from collections.abc import Callable
 
 Signature = tuple[int, int, int, int]
 
@@ -44,38 +43,44 @@ def is_settled(signature: Signature, now_ns: int) -> bool:
     return max(mtime, ctime) < now_ns - tick
 
 
-@contextmanager
-def opened_unchanged(path: str, status: os.stat_result) -> Iterator[FileIO]:
-    """The regular file at `path`, opened without following a link, for a read that must see one state of it.
+def read_unchanged(path: str, status: os.stat_result, take: Callable[[bytes], object]) -> None:
+    """Give `take` the bytes, in pieces, of the regular file at `path`, opened without following a link.
 
-    Raises UnavailableError when it can't be read, is not the file that `status` (an lstat) describes, or
-    changes before the block ends: what was read then proves nothing.
+    Raises UnavailableError when it can't be read, is not the file that `status` (an lstat) describes, or changes
+    meanwhile: what was read then proves nothing.
     """
     try:
         descriptor = os.open(path, _NOT_THROUGH_LINKS | _BINARY)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
+        try:  # there are thousands: no object for each
             _expect_same(path, status, os.fstat(descriptor))
-            yield file
+            left = status.st_size
+            while left and (chunk := os.read(descriptor, min(left, _CHUNK))):
+                left -= len(chunk)
+                take(chunk)
             _expect_same(path, status, os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise UnavailableError("the file can't be read", where=path, why=error.strerror or str(error)) from error
+    if left:
+        raise _changed(path)
 
 
 def _expect_same(path: str, expected: os.stat_result, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode) or signature_of(found) != signature_of(expected):
-        raise UnavailableError(
-            "the file changed while it was read",
-            where=path,
-            remedy="let whatever writes there finish, and repeat",
-        )
+        raise _changed(path)
+
+
+def _changed(path: str) -> UnavailableError:
+    return UnavailableError(
+        "the file changed while it was read", where=path, remedy="let whatever writes there finish, and repeat"
+    )
 
 
 def sha256_of_file(path: str, status: os.stat_result) -> str:
-    """The SHA-256, in hexadecimal, of the file that `status` describes; raises as `opened_unchanged` does."""
+    """The SHA-256, in hexadecimal, of the file that `status` describes; raises as `read_unchanged` does."""
     digest = hashlib.sha256()
-    with opened_unchanged(path, status) as file:
-        while chunk := file.read(min(status.st_size + 1, _CHUNK)):
-            digest.update(chunk)
+    read_unchanged(path, status, digest.update)
     return digest.hexdigest()
 
 
@@ -114,7 +119,7 @@ class KnownFiles:
     def sha256_of(self, path: str, status: os.stat_result) -> str:
         """The SHA-256, in hexadecimal, of the regular file at `path`, whose lstat is `status`.
 
-        It is read when it isn't known or any of the four numbers differs; raises as `opened_unchanged` does.
+        It is read when it isn't known or any of the four numbers differs; raises as `read_unchanged` does.
         """
         signature = signature_of(status)
         known = self._entries.get(path)
