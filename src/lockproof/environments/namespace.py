@@ -1,7 +1,8 @@
 """Runs a command where layers are seen as one folder, by it and its children alone: an overlay in a mount namespace.
 
-A program of its own, standard library only: `python -I -S namespace.py LAYERS COMMAND…`, with LAYERS as JSON, see
-`Layers`. It becomes the command, so signals, output and the exit code are the command's own. The mount ends with the
+A program of its own, of the standard library's quickest parts only: `python -I -S namespace.py TARGET UPPER WORK COUNT
+LOWER… COMMAND…`, with so many LOWER, the topmost first; UPPER is written to, with WORK beside it, and both are empty for
+reading only. It becomes the command, so signals, output and the exit code are the command's own. The mount ends with the
 last process that sees it, however that ends. Root's right to mount is used where there is one, else a user namespace
 in which everybody is who they were (user_namespaces(7), mount_namespaces(7), the kernel's overlayfs.rst).
 """
@@ -9,23 +10,12 @@ in which everybody is who they were (user_namespaces(7), mount_namespaces(7), th
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import sys
-from typing import TypedDict
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_REC, _MS_PRIVATE = 1 << 14, 1 << 18
 _NOT_MOUNTED = 125
-
-
-class Layers(TypedDict):
-    """`lower`, the topmost first; `upper` is written to, with `work` beside it; both empty for reading only."""
-
-    target: str
-    lower: list[str]
-    upper: str
-    work: str
 
 
 def enter() -> None:
@@ -41,19 +31,19 @@ def enter() -> None:
     _mount(libc, b"none", "/", None, _MS_REC | _MS_PRIVATE, "")
 
 
-def mount(layers: Layers) -> None:
-    """Mount the overlay; OSError where the kernel or a file system refuses.
+def mount(target: str, upper: str, work: str, lower: list[str]) -> None:
+    """Mount an overlay in a namespace that was entered; OSError where the kernel or a file system refuses.
 
     Layers are named by open files: nothing in a path needs to be escaped, and none is too long.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    paths = [*layers["lower"], *filter(None, (layers["upper"], layers["work"]))]
+    paths = [*lower, *filter(None, (upper, work))]
     held = {path: os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in paths}
     names = {path: f"/proc/self/fd/{descriptor}" for path, descriptor in held.items()}
-    options = f"userxattr,lowerdir={':'.join(names[path] for path in layers['lower'])}"
-    if layers["upper"]:
-        options += f",upperdir={names[layers['upper']]},workdir={names[layers['work']]}"
-    _mount(libc, b"overlay", layers["target"], b"overlay", 0, options)
+    options = f"userxattr,lowerdir={':'.join(names[path] for path in lower)}"
+    if upper:
+        options += f",upperdir={names[upper]},workdir={names[work]}"
+    _mount(libc, b"overlay", target, b"overlay", 0, options)
     for descriptor in held.values():
         os.close(descriptor)
 
@@ -71,16 +61,15 @@ def _given_variables() -> dict[bytes, bytes]:
     return {name: value for name, _, value in pairs}
 
 
-def main(layers: str, command: list[str]) -> None:
-    """Mount, and become the command; without one, only try."""
+def main(target: str, upper: str, work: str, count: str, *further: str) -> None:
+    """Mount, and become the command."""
+    lower, command = list(further[: int(count)]), list(further[int(count) :])
     try:
         enter()
-        mount(json.loads(layers))
+        mount(target, upper, work, lower)
     except OSError as error:
         sys.stderr.write(f"lockproof: {error.strerror}\n")
         sys.exit(_NOT_MOUNTED)
-    if not command:
-        return
     try:
         os.chdir(os.getcwd())  # noqa: PTH109 - what lies below is seen through the mount
         os.execve(command[0], command, _given_variables())  # noqa: S606 - that is what this is for
@@ -90,4 +79,4 @@ def main(layers: str, command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(*sys.argv[1:])

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -36,6 +35,7 @@ from lockproof.environments.environment import (
 )
 from lockproof.errors import UnavailableError
 from lockproof.proof.fingerprint import from_json
+from lockproof.running.forks import Fork
 from lockproof.wheels.linking import Joint, join, usable_mode
 from lockproof.wheels.store import remove_tree
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lockproof.environments.environment import Order
-    from lockproof.environments.namespace import Layers
     from lockproof.proof.fingerprint import Fingerprint
     from lockproof.pythons.layout import Layout
     from lockproof.wheels.store import StoreEntry
@@ -80,19 +79,17 @@ class Overlay:
         """The layer of what commands changed."""
         return self.folder / "upper"
 
-    def layers(self, *, writable: bool) -> Layers:
-        """What to mount; what is not writable has the changes as one more lower layer."""
+    def layers(self, *, writable: bool) -> tuple[str, str, str, list[str]]:
+        """What `namespace.mount` is told; what is not writable has the changes as one more lower layer."""
         lower = [str(self.skeleton), str(self.image)]
         if writable:
-            return {
-                "target": str(self.target), "lower": lower, "upper": str(self.upper), "work": str(self.folder / "work")
-            }  # fmt: skip
-        return {"target": str(self.target), "lower": [str(self.upper), *lower], "upper": "", "work": ""}
+            return str(self.target), str(self.upper), str(self.folder / "work"), lower
+        return str(self.target), "", "", [str(self.upper), *lower]
 
     def inside(self, argv: Sequence[str], *, writable: bool = True) -> list[str]:
         """The command line that runs a command where the environment is seen."""
-        layers = json.dumps(self.layers(writable=writable))
-        return [sys.executable, "-I", "-S", namespace.__file__, layers, *argv]
+        target, upper, work, lower = self.layers(writable=writable)
+        return [sys.executable, "-I", "-S", namespace.__file__, target, upper, work, str(len(lower)), *lower, *argv]
 
     def scripts(self, name: str) -> list[Path]:
         """Where the programs of its folder `name` lie, the topmost layer first."""
@@ -172,12 +169,26 @@ def _refusal(folder: Path) -> str:
     try:
         for layer in (overlay.target, overlay.skeleton, overlay.upper, place / "work", overlay.image):
             layer.mkdir(parents=True)
-        done = subprocess.run(overlay.inside([]), capture_output=True, text=True, errors="replace", check=False)
+        fork = Fork[Overlay, str](_mounted)
+        try:
+            why = fork.ask(overlay)
+        finally:
+            fork.close()
     except OSError as error:
         return error.strerror or str(error)
     finally:
         remove_overlay_folder(place)
-    return done.stderr.strip().removeprefix("lockproof: ") if done.returncode else ""
+    return "the process that tried to mount one was ended" if why is None else why
+
+
+def _mounted(overlay: Overlay) -> str:
+    """Mount it, for this process; why that can't be, or nothing."""
+    try:
+        namespace.enter()
+        namespace.mount(*overlay.layers(writable=True))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def remove_overlay_folder(folder: Path) -> None:
