@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -31,11 +32,22 @@ def test_no_other_system_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     )
 
 
-def test_what_the_kernel_says_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    refuses = tmp_path / "refuses.py"
-    refuses.write_text("import sys; sys.exit('lockproof: a mount namespace is not to be had')")
-    monkeypatch.setattr(namespace, "__file__", str(refuses))
+@pytest.mark.skipif(sys.platform != "linux", reason="overlays are a thing of Linux")
+@pytest.mark.parametrize("refusing", ["enter", "mount"])
+def test_what_the_kernel_says_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusing: str) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(1, "a mount namespace is not to be had")
+
+    monkeypatch.setattr(namespace, "enter", lambda: None)
+    monkeypatch.setattr(namespace, refusing, refuse)
     assert "can't be had here: a mount namespace is not to be had\n" in overlay_problem(tmp_path)
+    assert list((tmp_path / ".overlay").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="overlays are a thing of Linux")
+def test_a_trial_that_is_killed_is_no_overlay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(namespace, "enter", lambda: os.kill(os.getpid(), signal.SIGKILL))
+    assert "can't be had here: the process that tried to mount one was ended\n" in overlay_problem(tmp_path)
     assert list((tmp_path / ".overlay").iterdir()) == []
 
 

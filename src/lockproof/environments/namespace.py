@@ -1,10 +1,13 @@
 """Runs a command where layers are seen as one folder, by it and its children alone: an overlay in a mount namespace.
 
-A program of its own, of the standard library's quickest parts only: `python -I -S namespace.py TARGET UPPER WORK COUNT
-LOWER… COMMAND…`, with so many LOWER, the topmost first; UPPER is written to, with WORK beside it, and both are empty for
-reading only. It becomes the command, so signals, output and the exit code are the command's own. The mount ends with the
-last process that sees it, however that ends. Root's right to mount is used where there is one, else a user namespace
-in which everybody is who they were (user_namespaces(7), mount_namespaces(7), the kernel's overlayfs.rst).
+A program of its own, of the quickest parts of the standard library only:
+
+    python -I -S namespace.py TARGET UPPER WORK COUNT LOWER… COMMAND…
+
+with so many LOWER, the topmost first. UPPER is written to, with WORK beside it; both are empty for reading only. It
+becomes the command, so signals, output and the exit code are the command's own. The mount ends with the last process
+that sees it, however that ends. Root's right to mount is used where there is one, else a user namespace in which
+everybody is who they were (user_namespaces(7), mount_namespaces(7), the kernel's overlayfs.rst).
 """
 
 from __future__ import annotations
