@@ -11,6 +11,7 @@ import pytest
 from lockproof.containers.engines import Engine, find_engine
 from lockproof.errors import UsageError
 from lockproof.pythons.interpreters import Discovery, known_interpreters
+from support.attacks import make_target, put_back
 from support.engines import ARM64, base_archive, docker_daemon, load, load_for, podman_set_up
 from support.images import registry
 from support.loopback import LoopbackIndex
@@ -19,6 +20,8 @@ from support.projects import Project, make_project
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from support.environments import Made
 
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (getattr(signal, "SIGHUP", None), signal.SIG_DFL)):
     if number is not None and signal.getsignal(number) is signal.SIG_IGN:
@@ -93,6 +96,18 @@ def serve() -> Iterator[Callable[[Project], LoopbackIndex]]:
     yield start
     for index in running:
         index.__exit__()
+
+
+@pytest.fixture(scope="session")
+def attack_target(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return make_target(tmp_path_factory.mktemp("attacks"))
+
+
+@pytest.fixture
+def made(attack_target: Made) -> Iterator[Made]:
+    """An environment of the running Python that was just found to match, for one attack."""
+    yield attack_target
+    put_back(attack_target)
 
 
 @pytest.fixture(scope="session")

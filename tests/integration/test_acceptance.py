@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.environments.environment import make_skeleton
-from lockproof.environments.installers import find_tool
-from lockproof.errors import UnavailableError
 from lockproof.proof.compare import prove
 from lockproof.pythons.interpreters import Discovery, known_interpreters
 from lockproof.reading import reader
@@ -26,6 +24,7 @@ from lockproof.wheels.store import Store
 from support.attacks import make_target
 from support.builds import setuptools_wheel
 from support.environments import app_data, layout, make, observed, predicted, running, stored
+from support.tools import run, tool
 from support.wheels import make_wheel, sha256_of
 
 if TYPE_CHECKING:
@@ -236,10 +235,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def clean(command: Sequence[object], umask: int = -1) -> None:
     """Run a command that knows nothing of this process's settings."""
     environment = {"PATH": os.defpath, "PIP_CONFIG_FILE": os.devnull, "LANG": "C.UTF-8", "HOME": os.devnull}
-    done = subprocess.run(
-        [str(word) for word in command], umask=umask, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(command, environment, umask=umask)
 
 
 def installer(name: str, folder: Path) -> Sequence[str]:
@@ -250,10 +246,7 @@ def installer(name: str, folder: Path) -> Sequence[str]:
         (bundled,) = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
         shutil.unpack_archive(bundled, folder / "bundled", "zip")
         return (sys.executable, "-I", str(folder / "bundled" / "pip"))
-    try:
-        return find_tool("uv" if name == "uv" else "pip").command
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    return tool(name)
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077], ids=["umask 022", "umask 077"])

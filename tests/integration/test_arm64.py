@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.engines import run
+from support.tools import run
 
 if TYPE_CHECKING:
     from lockproof.containers.engines import Engine

@@ -21,11 +21,11 @@ import pytest
 
 from lockproof.digests import record_hash, sha256_hex
 from lockproof.errors import UnavailableError, UsageError
-from support.attacks import make_target, put_back
+from support.attacks import put_back
 from support.environments import Made, layout, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Attack = Callable[[Made], object]
 
@@ -38,19 +38,6 @@ LIBRARY = os.path.dirname(SITE)
 INFO, OTHER = "site/demo-1.0.dist-info", "site/other_thing-2.0.dist-info"
 NOTE, UNPROVEN = "note", "unproven"
 BIG = 20 << 20  # bytes: more than a text may have that is kept whole
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """An environment that was just found to match, and beside it a copy to go back to."""
-    return make_target(tmp_path_factory.mktemp("attacks"))
-
-
-@pytest.fixture
-def made(pristine: Made) -> Iterator[Made]:
-    """That environment, for one attack."""
-    yield pristine
-    put_back(pristine)
 
 
 # ----------------------------------------------------------------------------------------------------------- attacks

@@ -15,7 +15,6 @@ import pytest
 
 from lockproof.errors import UnavailableError
 from lockproof.reading import reader
-from support.attacks import make_target, put_back
 from support.environments import Made, inspect, layout, running
 from support.projects import SOURCES, make_project
 
@@ -29,19 +28,6 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="environments of this platform are laid out otherwise"),
 ]
 SITE = layout().site
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """An environment that was just found to match."""
-    return make_target(tmp_path_factory.mktemp("attacks"))
-
-
-@pytest.fixture
-def made(pristine: Made) -> Iterator[Made]:
-    """That environment, for one attack."""
-    yield pristine
-    put_back(pristine)
 
 
 def said(made: Made) -> tuple[str, str, set[tuple[str, str]]]:

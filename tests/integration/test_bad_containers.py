@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.containers import DEBIANS, cell, containers, image_id, reach
-from support.engines import BASE, run
+from support.engines import BASE
 from support.images import push, registry
 from support.projects import finish, kill_group
 from support.reports import proof_of
+from support.tools import run
 
 if TYPE_CHECKING:
     import subprocess

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.environments.installers import find_tool
-from lockproof.errors import UnavailableError
 from support.projects import Project, make_project
 from support.reports import findings_of, is_right
+from support.tools import run, tool
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
@@ -31,20 +28,6 @@ def locked(tmp_path_factory: pytest.TempPathFactory, pythons: dict[str, Path], w
     return project
 
 
-def run(project: Project, *argv: object, umask: int = -1) -> None:
-    done = subprocess.run(
-        [str(word) for word in argv], env=project.environ, umask=umask, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def tool(name: str) -> Sequence[str]:
-    try:
-        return find_tool("uv" if name == "uv" else "pip").command
-    except UnavailableError as error:
-        pytest.skip(str(error))
-
-
 @pytest.mark.parametrize("name", ["pip", "uv", "pip compiled in a strict umask"])
 def test_an_environment_made_by_hand_is_what_was_predicted(locked: Project, tmp_path: Path, name: str) -> None:
     python, executable = list(locked.pythons.items())[-1]
@@ -52,14 +35,14 @@ def test_an_environment_made_by_hand_is_what_was_predicted(locked: Project, tmp_
     requirements = locked.folder / "requirements.txt"
     folder = tmp_path / "made by hand"
     if name == "uv":
-        run(locked, *command, "venv", "--no-config", "--python", executable, folder)
+        run([*command, "venv", "--no-config", "--python", executable, folder], locked.environ)
         install = ["pip", "install", "--no-config", "--python", folder / "bin" / "python", "--compile-bytecode"]
-        run(locked, *command, *install, "--require-hashes", "-r", requirements)
+        run([*command, *install, "--require-hashes", "-r", requirements], locked.environ)
     else:
-        run(locked, executable, "-m", "venv", "--without-pip", folder, umask=umask)
+        run([executable, "-m", "venv", "--without-pip", folder], locked.environ, umask=umask)
         install = ["--python", folder / "bin" / "python", "install", "--disable-pip-version-check"]
         compiled = [] if "compiled" in name else ["--no-compile"]
-        run(locked, *command, *install, *compiled, "--require-hashes", "-r", requirements, umask=umask)
+        run([*command, *install, *compiled, "--require-hashes", "-r", requirements], locked.environ, umask=umask)
     cell = f"{python}-*"
     proof = locked.json("verify", str(folder), "--cell", cell)
     assert (proof["verdict"], findings_of(proof)) == ("match", [])
@@ -72,10 +55,10 @@ def test_one_distribution_more(locked: Project, tmp_path: Path) -> None:
     python, executable = list(locked.pythons.items())[-1]
     uv, folder = tool("uv"), tmp_path / "more"
     more = make_wheel(tmp_path, "more", "1.0")
-    run(locked, *uv, "venv", "--no-config", "--python", executable, folder)
+    run([*uv, "venv", "--no-config", "--python", executable, folder], locked.environ)
     install = [*uv, "pip", "install", "--no-config", "--python", folder / "bin" / "python"]
-    run(locked, *install, "--require-hashes", "-r", locked.folder / "requirements.txt")
-    run(locked, *install, "--no-deps", more)
+    run([*install, "--require-hashes", "-r", locked.folder / "requirements.txt"], locked.environ)
+    run([*install, "--no-deps", more], locked.environ)
     proof = locked.json("verify", str(folder), "--cell", f"{python}-*", code=3)
     found = findings_of(proof)
     assert ("distribution", "more") in found

@@ -10,9 +10,10 @@ import pytest
 
 from lockproof.containers.starting import Start, named_container, start_arguments
 from support.containers import DEBIANS, cell, containers, image_id, reach
-from support.engines import BASE, PYTHON, add_python, run
+from support.engines import BASE, PYTHON, add_python
 from support.realworld import make_real_project, run_patiently
 from support.reports import codes_of, is_right, layer_of, log_of, proof_of, side_of
+from support.tools import run
 
 if TYPE_CHECKING:
     from lockproof.containers.engines import Engine

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.environments.installers import find_tool
-from lockproof.errors import UnavailableError
-from support.projects import Project, finish, make_project
-from support.wheels import sha256_of
+from support.projects import Project, finish, make_sampled_project
+from support.tools import run, tool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
@@ -25,23 +21,18 @@ HASHED = ("--require-hashes", "--no-index")
 
 @pytest.fixture(scope="module")
 def project(python: dict[str, Path], warm: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = make_project(tmp_path_factory.mktemp("project"), python)
-    project.cache = warm
-    project.sample()
-    project.lock()
-    project.matrix(commands=[])
-    return project
+    return make_sampled_project(tmp_path_factory.mktemp("project"), python, warm)
 
 
 @pytest.fixture(scope="module")
 def dev(project: Project, python: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `uv venv` and `uv pip sync` make: no seeds, hard links."""
-    uv, folder = uv_command(), tmp_path_factory.mktemp("dev") / ".venv"
+    uv, folder = tool("uv"), tmp_path_factory.mktemp("dev") / ".venv"
     interpreter = next(iter(python.values()))
     environ = {"PATH": os.defpath, "HOME": str(folder.parent), "UV_CACHE_DIR": str(folder.parent / "cache")}
     run([*uv, "--no-config", "venv", "--python", str(interpreter), str(folder)], environ)
     options = [*HASHED, "--find-links", str(project.base / "wheels"), "--python", str(folder / "bin/python")]
-    run([*uv, "--no-config", "pip", "sync", *options, str(lock_of(project))], environ)
+    run([*uv, "--no-config", "pip", "sync", *options, project.requirements()], environ)
     return folder
 
 
@@ -58,31 +49,8 @@ def prod(project: Project, python: dict[str, Path], tmp_path_factory: pytest.Tem
     environ = {"PATH": os.defpath, "HOME": str(copy.parent), "LD_LIBRARY_PATH": str(copy / "lib")}
     run([str(executable), "-I", "-m", "ensurepip"], environ)
     install = [str(executable), "-I", "-m", "pip", "install", "--root-user-action", "ignore", "--no-deps"]
-    run([*install, *HASHED, "--find-links", str(project.base / "wheels"), "-r", str(lock_of(project))], environ)
+    run([*install, *HASHED, "--find-links", str(project.base / "wheels"), "-r", project.requirements()], environ)
     return copy
-
-
-def uv_command() -> list[str]:
-    try:
-        return [str(word) for word in find_tool("uv").command]
-    except UnavailableError as error:
-        pytest.skip(str(error))
-
-
-def lock_of(project: Project) -> Path:
-    """The lock as hashed requirements: what both installers read."""
-    hashes: dict[str, list[str]] = {}
-    for wheel in project.wheels:
-        name, version, *_ = wheel.name.split("-")
-        hashes.setdefault(f"{name}=={version}", []).append(f"--hash=sha256:{sha256_of(wheel)}")
-    path = project.base / "requirements.txt"
-    path.write_text("".join(f"{pin} {' '.join(found)}\n" for pin, found in hashes.items()))
-    return path
-
-
-def run(argv: list[str], environ: Mapping[str, str]) -> None:
-    done = subprocess.run(argv, env=dict(environ), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def compared(project: Project, dev: Path, prod: Path) -> tuple[int, str, dict[str, list[str]]]:

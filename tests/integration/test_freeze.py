@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.environments.installers import find_tool
-from lockproof.errors import UnavailableError
 from lockproof.locks.pylock import read_pylock
 from support.loopback import Fault
 from support.realworld import LOCK, make_real_project, patiently, pythons_of_the_lock
+from support.tools import run, tool
 from support.wheels import make_wheel, sha256_of
 
 if TYPE_CHECKING:
@@ -28,28 +26,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-def run(project: Project, *argv: object) -> None:
-    done = subprocess.run(
-        [str(word) for word in argv], env=project.environ, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def made_by(tool: str, project: Project, folder: Path, *words: object) -> Path:
-    """An environment without pip into which `tool` installs; its site-packages."""
+def made_by(name: str, project: Project, folder: Path, *words: object) -> Path:
+    """An environment without pip into which that tool installs; its site-packages."""
     (executable,) = project.pythons.values()
-    try:
-        command = find_tool("uv" if tool == "uv" else "pip").command
-    except UnavailableError as error:
-        pytest.skip(str(error))
-    if tool == "uv":
-        run(project, *command, "venv", "--no-config", "--python", executable, folder)
+    command = tool(name)
+    if name == "uv":
+        run([*command, "venv", "--no-config", "--python", executable, folder], project.environ)
         install = ["pip", "install", "--no-config", "--no-cache", "--python", folder / "bin" / "python"]
-        run(project, *command, *install, "--no-deps", *words)
     else:
-        run(project, executable, "-m", "venv", "--without-pip", folder)
+        run([executable, "-m", "venv", "--without-pip", folder], project.environ)
         install = ["--python", folder / "bin" / "python", "install", "--disable-pip-version-check", "--no-cache-dir"]
-        run(project, *command, *install, "--no-deps", *words)
+    run([*command, *install, "--no-deps", *words], project.environ)
     (site,) = folder.glob("lib/python*/site-packages")
     return site
 
@@ -232,7 +219,7 @@ def test_a_candidate_that_fails_its_hash(served: Project, serve: Callable[[Proje
 )
 def test_what_is_refused(small: Project, arguments: list[str], told: str) -> None:
     (executable,) = small.pythons.values()
-    run(small, executable, "-m", "venv", "--without-pip", small.base / "made")
+    run([executable, "-m", "venv", "--without-pip", small.base / "made"], small.environ)
     ended = small(*arguments)
     assert (ended.code, ended.out) == (2, "")
     assert told in ended.err

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.environments.installers import find_tool
-from lockproof.errors import UnavailableError
 from support.projects import Project, make_project
 from support.reports import findings_of, is_right
+from support.tools import run as run_command
+from support.tools import tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,29 +44,8 @@ def lock(project: Project) -> None:
 
 
 def run(project: Project, *argv: object, **variables: str) -> str:
-    done = subprocess.run(
-        [str(word) for word in argv],
-        env={
-            **project.environ,
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "UV_OFFLINE": "1",
-            "TMPDIR": str(project.base),
-            **variables,
-        },
-        cwd=project.base,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def tool(name: str) -> Sequence[str]:
-    try:
-        return find_tool("uv" if name == "uv" else "pip").command
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    alone = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_OFFLINE": "1", "TMPDIR": str(project.base)}
+    return run_command(argv, {**project.environ, **alone, **variables}, cwd=project.base)
 
 
 def oldest(project: Project) -> tuple[str, Path]:

@@ -12,11 +12,12 @@ from lockproof.containers.engines import Engine, find_engine
 from lockproof.pythons.probing import host_platform
 from lockproof.reading.images import inspect_image, parse_image_target
 from lockproof.reading.prefixes import nobody
-from support.engines import BASE, run
+from support.engines import BASE
 from support.images import PYTHON, base_with_python, build, push, run_lockproof
 from support.loopback import LoopbackIndex
 from support.projects import Project, make_project
 from support.reports import is_right
+from support.tools import run
 
 if TYPE_CHECKING:
     from pathlib import Path

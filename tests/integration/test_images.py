@@ -12,7 +12,8 @@ import pytest
 
 from lockproof.containers.engines import OWNER, Engine, find_engine
 from lockproof.errors import UnavailableError, UsageError
-from support.engines import BASE, run
+from support.engines import BASE
+from support.tools import run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -43,22 +43,24 @@ def test_more_than_the_running_python_is_at_hand(pythons: list[Probe]) -> None:
     assert len({said.executable for said in pythons}) == len(pythons)
 
 
+def of_series(minor: int, pythons: list[Probe]) -> list[Probe]:
+    """Those of one minor version; skips the test where there are none."""
+    found = [said for said in pythons if said.version.startswith(f"3.{minor}.")]
+    if not found:
+        pytest.skip(f"no CPython 3.{minor} is installed here")
+    return found
+
+
 @pytest.mark.parametrize("minor", range(OLDEST_FOR_PACKAGING, 15))
 def test_tags_are_those_of_packaging_inside_the_interpreter(minor: int, pythons: list[Probe]) -> None:
-    of_series = [said for said in pythons if said.version.startswith(f"3.{minor}.")]
-    if not of_series:
-        pytest.skip(f"no CPython 3.{minor} is installed here")
-    for said in of_series:
+    for said in of_series(minor, pythons):
         tags = [str(tag) for tag in compatible_tags(parse_python(said.version), said.platform)]
         assert tags == json.loads(run_inside(said.executable, TAGS))
 
 
 @pytest.mark.parametrize("minor", range(OLDEST_FOR_PACKAGING, 15))
 def test_markers_are_those_of_packaging_inside_the_interpreter(minor: int, pythons: list[Probe]) -> None:
-    of_series = [said for said in pythons if said.version.startswith(f"3.{minor}.")]
-    if not of_series:
-        pytest.skip(f"no CPython 3.{minor} is installed here")
-    for said in of_series:
+    for said in of_series(minor, pythons):
         stable = {"platform_release": "", "platform_version": ""}
         inside = json.loads(run_inside(said.executable, MARKERS)) | stable
         assert marker_environment(parse_python(said.version), said.platform) == inside

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from lockproof.environments.installers import find_tool
-from lockproof.errors import UnavailableError
 from lockproof.proof.fingerprint import to_json
 from lockproof.wheels.store import Store
 from support import independent
 from support.environments import inspect, make_proven, running
 from support.projects import make_project
+from support.tools import tool
 
 if TYPE_CHECKING:
     from lockproof.proof.fingerprint import Fingerprint
@@ -47,10 +46,7 @@ def test_one_made_here(wheels: list[Path], tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["env", "it's an odd folder"])
 @pytest.mark.parametrize("options", [(), ("--relocatable",)])
 def test_one_made_by_uv(wheels: list[Path], tmp_path: Path, name: str, options: tuple[str, ...]) -> None:
-    try:
-        uv = [*find_tool("uv").command, "--offline", "--no-config", "--cache-dir", str(tmp_path / "cache")]
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    uv = [*tool("uv"), "--offline", "--no-config", "--cache-dir", str(tmp_path / "cache")]
     folder = tmp_path.resolve() / name
     made = [*uv, "venv", "--quiet", *options, "--python", str(running().executable), str(folder)]
     subprocess.run(made, check=True)

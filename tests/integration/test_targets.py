@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lockproof
-from lockproof.environments.installers import find_tool
-from lockproof.errors import UnavailableError
 from lockproof.pythons.interpreters import Discovery, known_interpreters
-from support.projects import Project, finish, make_project
+from support.projects import Project, finish, make_sampled_project
 from support.reports import is_right
 from support.sshd import ssh_server
+from support.tools import tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,11 +32,7 @@ READER = Path(lockproof.__file__).parent / "reading/reader.py"
 @pytest.fixture(scope="module")
 def project(python: dict[str, Path], warm: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with one proven environment."""
-    project = make_project(tmp_path_factory.mktemp("project"), python)
-    project.cache = warm
-    project.sample()
-    project.lock()
-    project.matrix(commands=[])
+    project = make_sampled_project(tmp_path_factory.mktemp("project"), python, warm)
     is_right(project.run("--install-only"))
     return project
 
@@ -286,16 +281,13 @@ def test_an_archive_without_one_environment_says_what_it_has(
 @pytest.fixture(scope="module")
 def prefix(project: Project, python: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the interpreter's prefix, as a container has its Python, with the lock's wheels installed by pip."""
-    try:
-        pip = find_tool("pip")
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    pip = tool("pip")
     copy = tmp_path_factory.mktemp("prefix") / "usr local"
     skipped = shutil.ignore_patterns("site-packages", "__pycache__", "*.a", "pip3*", "pip")
     shutil.copytree(prefix_of(python), copy, symlinks=True, ignore=skipped)
     locked = [path for path in project.wheels if "native" not in path.name or python_tag(python) in path.name]
     subprocess.run(
-        [*pip.command, "--python", copy / "bin/python3", "install", "--no-deps", "--no-index", "--no-compile", "-q",
+        [*pip, "--python", copy / "bin/python3", "install", "--no-deps", "--no-index", "--no-compile", "-q",
          "--no-warn-script-location", "--root-user-action", "ignore", *locked],
         check=True, env={"PATH": os.defpath, "HOME": str(copy.parent)},
     )  # fmt: skip
@@ -323,10 +315,10 @@ def test_a_development_environment_and_a_prefix_are_compared(
     document = json.loads(finish(project.start("compare", str(environment), str(prefix), "--json")).out)
     assert document["relation"] == "identical", document
     copy = Path(shutil.copytree(prefix, tmp_path / "other" / "usr local", symlinks=True))
-    for tool in (copy / "bin").iterdir():  # a copy elsewhere: its scripts name the place they were made for
-        text = tool.read_bytes()
+    for script in (copy / "bin").iterdir():  # a copy elsewhere: its scripts name the place they were made for
+        text = script.read_bytes()
         if text.startswith(b"#!"):
-            tool.write_bytes(text.replace(os.fsencode(prefix), os.fsencode(copy)))
+            script.write_bytes(text.replace(os.fsencode(prefix), os.fsencode(copy)))
     [library] = (path for path in (copy / "lib").glob("python3*") if path.is_dir())
     (library / "textwrap.py").write_text("changed = True\n")
     document = json.loads(finish(project.start("compare", str(environment), str(copy), "--json")).out)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.engines import BASE, run
+from support.engines import BASE
+from support.tools import run
 
 if TYPE_CHECKING:
     from lockproof.containers.engines import Engine

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.tools import run
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -44,13 +46,6 @@ def need(*programs: str) -> None:
         pytest.skip(f"this test needs {', '.join(missing)}")
     if os.geteuid() != 0:
         pytest.skip("this test starts an engine of its own, which takes root")
-
-
-def run(argv: list[str], environ: Mapping[str, str], **options: object) -> str:
-    """The output of a command that must succeed."""
-    done = subprocess.run(argv, env=dict(environ), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{argv}: {done.stderr}"
-    return done.stdout
 
 
 @contextlib.contextmanager

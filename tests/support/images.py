@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.engines import BASE, need, run
+from support.engines import BASE, need
+from support.tools import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -325,6 +325,16 @@ def make_project(
     return Project(base=base, folder=base / name, pythons=pythons, cache=cache)
 
 
+def make_sampled_project(base: Path, pythons: Mapping[str, Path], cache: Path) -> Project:
+    """A project with the sample's wheels, locked, whose cells run nothing; the cache is used as it is, not copied."""
+    project = make_project(base, pythons)
+    project.cache = cache
+    project.sample()
+    project.lock()
+    project.matrix(commands=[])
+    return project
+
+
 def files_below(folder: Path, leave_out: Iterable[str] = ()) -> dict[str, bytes | str]:
     """Every file's bytes and every link's target, by path."""
     found: dict[str, bytes | str] = {}
