@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lockproof.errors import UnavailableError
-from lockproof.pythons.knownfiles import KnownFiles, is_settled, read_unchanged, signature_of, write_atomically
+from lockproof.pythons.knownfiles import KnownFiles, is_settled, read_unchanged, signature_of
 
 LATER = time.time_ns() + 3600 * 10**9  # long after everything that a test writes
 
@@ -230,17 +230,3 @@ def test_a_file_that_vanished_is_an_error_that_names_it(module: Path) -> None:
     with pytest.raises(UnavailableError) as caught:
         KnownFiles(None).sha256_of(str(module), status)
     assert str(caught.value) == f"{module}: the file can't be read: No such file or directory"
-
-
-def test_writing_makes_the_folders_and_replaces_what_was_there(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b" / "file"
-    assert write_atomically(path, b"one")
-    assert write_atomically(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
-
-
-def test_writing_over_a_folder_fails_and_leaves_nothing(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    assert not write_atomically(tmp_path / "folder", b"one")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]

@@ -37,7 +37,7 @@ PURE = [
     "attestation.holding", "proof.fanin", "ci.__init__", "ci.jobs", "ci.github", "ci.gitlab",
 ]  # fmt: skip
 EDGES = [
-    "reading.reader", "reading.tarheaders", "reading.tarreader", "reading.reported", "reading.lastlook",
+    "writing", "reading.reader", "reading.tarheaders", "reading.tarreader", "reading.reported", "reading.lastlook",
     "indexes.urls", "pythons.knownfiles", "build.projecttree", "pythons.probe", "pythons.probing",
     "pythons.buildfiles", "pythons.interpreters", "pythons.stdlibbytecode",
     "cells.documents", "indexes.uvconfig", "indexes.credentials",

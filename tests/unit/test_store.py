@@ -25,7 +25,7 @@ from lockproof.wheels.entryfiles import (
     manifest_to_json,
     static_record,
 )
-from lockproof.wheels.store import Store, remove_tree, write_atomically, write_where_asked
+from lockproof.wheels.store import Store, remove_tree, write_where_asked
 from support.environments import artifact_of, bring, stored
 from support.wheels import make_wheel
 
@@ -415,16 +415,6 @@ def test_a_read_only_store_serves_what_it_has_and_refuses_the_rest(wheel: Path, 
             ),
             "",
         )
-
-
-def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    write_atomically(path, b"one", 0o600)
-    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"one", 0o600)
-    os.mkdir(tmp_path / "folder")
-    with pytest.raises(OSError, match="directory"):
-        write_atomically(tmp_path / "folder", b"two")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder", "x"]
 
 
 def test_remove_tree_takes_what_is_there(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from lockproof.locks import is_plain_filename, wheel_name
 from lockproof.proof.closure import metadata_path, read_needs
 from lockproof.pythons.layout import layout_for
 from lockproof.pythons.platforms import compatible_tags, parse_python
-from lockproof.wheels.store import remove_tree, write_atomically
+from lockproof.wheels.store import remove_tree
+from lockproof.writing import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -22,10 +22,10 @@ from lockproof.digests import sha256_hex
 from lockproof.errors import UnavailableError
 from lockproof.pythons.carried import Holder, carried_build
 from lockproof.pythons.interpreters import Interpreter
-from lockproof.pythons.knownfiles import write_atomically
 from lockproof.pythons.platforms import Platform
 from lockproof.pythons.probing import NotAnInterpreterError, answer_of, probe_script
 from lockproof.reading.archives import new_archive, take
+from lockproof.writing import write_if_possible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Insides:
             found = _find(python, archive, image, engine, named, user)
         with suppress(OSError):
             self._cache.mkdir(parents=True, exist_ok=True)
-            write_atomically(store, json.dumps(_to_json(found)).encode())
+            write_if_possible(store, json.dumps(_to_json(found)).encode())
         return found
 
 

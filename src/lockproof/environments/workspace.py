@@ -15,7 +15,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockproof.wheels.store import remove_tree, write_atomically
+from lockproof.wheels.store import remove_tree
+from lockproof.writing import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

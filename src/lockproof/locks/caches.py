@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lockproof.pythons.knownfiles import write_atomically
+from lockproof.writing import write_if_possible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,4 +22,4 @@ def kept(path: Path) -> object:
 
 def keep(path: Path, content: object) -> None:
     """Write the file so that a reader sees all of it or nothing. A cache that can't be written costs only time."""
-    write_atomically(path, json.dumps(content).encode())
+    write_if_possible(path, json.dumps(content).encode())

@@ -6,17 +6,16 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.digests import is_sha256
 from lockproof.errors import UnavailableError
+from lockproof.writing import write_if_possible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 Signature = tuple[int, int, int, int]
 
@@ -84,24 +83,6 @@ def sha256_of_file(path: str, status: os.stat_result) -> str:
     return digest.hexdigest()
 
 
-def write_atomically(path: Path, data: bytes) -> bool:
-    """Puts `data` at `path` in one step; False where that can't be done, as in a read-only cache."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError:
-        return False
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        return False
-    return True
-
-
 class KnownFiles:
     """A memo, kept in one JSON file, of path -> [size, mtime_ns, inode, ctime_ns, sha256].
 
@@ -139,7 +120,7 @@ class KnownFiles:
         if not self._changed:
             return True
         data = json.dumps({"format": _FORMAT, "files": self._entries}, separators=(",", ":")).encode()
-        if self._store is None or not write_atomically(self._store, data):
+        if self._store is None or not write_if_possible(self._store, data):
             return False
         self._changed = False
         return True

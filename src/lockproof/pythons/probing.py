@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockproof.digests import sha256_hex
-from lockproof.pythons.knownfiles import is_settled, signature_of, write_atomically
+from lockproof.pythons.knownfiles import is_settled, signature_of
 from lockproof.pythons.layout import start_files
 from lockproof.pythons.platforms import Platform
+from lockproof.writing import write_if_possible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -262,7 +263,7 @@ def _remember(store: Path, script: str, answer: Mapping[str, object], watched: S
         return
     if all(is_settled(signature, asked_at) for signature in signatures.values()):
         document = {"script": script, "watched": signatures, "answer": answer}
-        write_atomically(store, json.dumps(document).encode())
+        write_if_possible(store, json.dumps(document).encode())
 
 
 def _strings(value: object) -> list[str]:

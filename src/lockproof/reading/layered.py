@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from lockproof.errors import UnavailableError
 from lockproof.reading.lastlook import LastLook, look_from_bytes, look_of
 from lockproof.reading.reader import ChangedDuringRead, Tree, read_file, read_tree, wants_text
-from lockproof.wheels.store import write_atomically
+from lockproof.writing import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from lockproof.pythons.knownfiles import write_atomically
+from lockproof.writing import write_if_possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ class Vouched:
             return
         both = _load(self._path) | self._known | self._used  # another process may have written meanwhile
         body = b"".join(sorted(both if len(both) <= _MOST else self._used))
-        write_atomically(self._path, hashlib.sha256(body).digest() + body)
+        write_if_possible(self._path, hashlib.sha256(body).digest() + body)
 
 
 def _load(path: Path) -> set[bytes]:

@@ -25,7 +25,7 @@ from lockproof.relocking.lockinputs import (
     refuse_unknown,
 )
 from lockproof.relocking.resolvers import find_uv, resolve_with_uv
-from lockproof.wheels.store import write_atomically
+from lockproof.writing import write_atomically
 
 if TYPE_CHECKING:
     import argparse

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from lockproof.digests import sha256_hex
 from lockproof.reading.reader import ChangedDuringRead, read_file
 from lockproof.wheels.joiner import make_folders
-from lockproof.wheels.store import write_atomically
+from lockproof.writing import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

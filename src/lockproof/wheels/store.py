@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from lockproof.errors import HashMismatchError, LockError, LockproofError, UnavailableError, why_of
 from lockproof.reading.reader import ChangedDuringRead, read_file
 from lockproof.wheels.entryfiles import INSTALLER, installer_files, manifest_from_json, manifest_to_json, static_record
+from lockproof.writing import write_atomically as write_atomically  # other modules know it from here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -179,17 +180,6 @@ def _folders_above(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path
-
-
-def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Put `content` at `path` by one rename, so that nobody ever sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.chmod(mode)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_where_asked(path: Path, content: bytes) -> None:
