@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from benchmarks.fleet import fleet, write_bundle, write_saved, wrong
 
 from lockproof.cli import main
+from support.fingerprints import environment
 
 if TYPE_CHECKING:
     from support.reports import Json
@@ -94,6 +95,20 @@ def test_a_broken_member_ends_the_comparison(tmp_path: Path, capsys: pytest.Capt
     said = capsys.readouterr()
     assert (said.out, said.err.partition(":")[0]) == ("", "lockproof")
     assert f"fleet/objects/{broken.name}: its content is not what its name says" in said.err
+
+
+def test_a_bundle_with_too_few_is_told_as_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept, remedy = tmp_path / "kept", "\n  name a second target, or a bundle that has several\n"
+    write_bundle(kept, {"only": environment({"demo==1.0": {}})})
+    for left, why in (
+        ("members/only.json", "the bundle kept holds one"),
+        ("bundle.json", "the bundle kept holds none"),
+        ("members", "kept looks like a bundle, and has no bundle.json"),
+    ):
+        assert main(["compare", "-C", str(tmp_path), "kept"]) == 2
+        assert capsys.readouterr().err == f"lockproof: compare needs two targets or more: {why}{remedy}"
+        if (kept / left).is_file():
+            (kept / left).unlink()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.commands.output import print_json
 from lockproof.errors import UnavailableError, UsageError
-from lockproof.proof.bundle import Bundle, find_bundle
+from lockproof.proof.bundle import Bundle, find_bundle, is_bundle
 from lockproof.proof.fingerprint import finding_to_json
 from lockproof.proof.groups import Grouping, likeness, survey
 from lockproof.proof.relations import compare as compare_two
@@ -52,7 +52,9 @@ def compare(options: argparse.Namespace, project: Project) -> int:
     members = Members(options.targets, project)
     if len(members.names) < 2:
         why, remedy = "", "name a second target, or a bundle that has several"
-        if options.targets and (project.places.folder / options.targets[0] / "members").is_dir():
+        if is_bundle(project.places.folder / options.targets[0]):
+            why = f"the bundle {options.targets[0]} holds {'one' if members.names else 'none'}"
+        elif (project.places.folder / options.targets[0] / "members").is_dir():
             why = f"{options.targets[0]} looks like a bundle, and has no bundle.json"
         raise UsageError("compare needs two targets or more", why=why, remedy=remedy)
     if len(members.names) == 2:
