@@ -14,6 +14,7 @@ from lockproof.proof.policy import apply
 from lockproof.proof.prediction import worked_out
 from lockproof.pythons.interpreters import find_interpreter
 from lockproof.pythons.layout import layout_for
+from lockproof.reading.sharedwork import Ahead
 from lockproof.running.predictions import Predictions
 from lockproof.wheels.store import add_entry
 from lockproof.wheels.unpackers import Unpackers
@@ -161,8 +162,14 @@ def find_interpreters(cells: Sequence[Cell], discovery: Discovery) -> dict[str, 
         except LockproofError as error:
             return error
 
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(pythons, pool.map(find, pythons), strict=True))
+    def find_all(pythons: Sequence[str]) -> dict[str, Interpreter | LockproofError]:
+        with ThreadPoolExecutor(2) as pool:  # one waits for an interpreter's answer, another hashes its files
+            return dict(zip(pythons, pool.map(find, pythons), strict=True))
+
+    there = pythons[1::2]
+    with Ahead(find_all, there or None) as others:
+        found = {**find_all(pythons[::2]), **others(there)}
+    return {python: found[python] for python in pythons}
 
 
 def interpreter_for(
