@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockproof.environments.pycache import prepare_bytecode
+from lockproof.environments.pycache import prepare_bytecode, prepare_links
 from support.environments import running
 
 if TYPE_CHECKING:
@@ -100,6 +100,14 @@ def test_the_tree_is_kept_for_the_next_run(base: Base) -> None:
     first, second = base.prepare(), base.prepare()
     assert (first.resolve(), inode_of(first)) == (second.resolve(), inode_of(second))
     assert [path.name for path in base.cache.iterdir()] == [first.resolve().name]
+
+
+def test_the_tree_can_be_made_before_and_is_not_made_twice(base: Base) -> None:
+    prepare_links(base.interpreter, base.cache)
+    (tree,) = base.cache.iterdir()
+    inode = inode_of(tree)
+    prepare_links(base.interpreter, base.cache)
+    assert (base.prepare().resolve(), inode_of(tree), links_below(tree)) == (tree, inode, base.expected())
 
 
 def test_each_library_has_its_own_tree(base: Base, tmp_path: Path) -> None:

@@ -28,9 +28,7 @@ def prepare_bytecode(prefix: Path, interpreter: Interpreter, cache: Path) -> Non
 
     Nothing depends on it but time: where it can't be done, Python compiles what it needs.
     """
-    major, minor = interpreter.version.split(".")[:2]
-    tag = f"python{major}.{minor}{'t' if interpreter.version.endswith('t') else ''}"
-    library = interpreter.prefix / "lib" / tag
+    library = _library(interpreter)
     with suppress(OSError):
         tree = _tree_of_links(library, cache)
         place = Path(f"{prefix}{library}")
@@ -38,9 +36,26 @@ def prepare_bytecode(prefix: Path, interpreter: Interpreter, cache: Path) -> Non
         place.symlink_to(tree)
 
 
+def prepare_links(interpreter: Interpreter, cache: Path) -> None:
+    """Make the links that `prepare_bytecode` needs, where nobody has yet; `cache` as there."""
+    library = _library(interpreter)
+    with suppress(OSError):
+        if not _place_of(library, cache).exists():
+            _tree_of_links(library, cache)
+
+
+def _library(interpreter: Interpreter) -> Path:
+    major, minor = interpreter.version.split(".")[:2]
+    return interpreter.prefix / "lib" / f"python{major}.{minor}{'t' if interpreter.version.endswith('t') else ''}"
+
+
+def _place_of(library: Path, cache: Path) -> Path:
+    return cache / sha256_hex(os.fsencode(library))[:32]
+
+
 def _tree_of_links(library: Path, cache: Path) -> Path:
     """The folder of links for one library: as it should be, or made anew."""
-    tree = cache / sha256_hex(os.fsencode(library))[:32]
+    tree = _place_of(library, cache)
     wanted = _bytecode_below(str(library))
     if _links_below(str(tree)) == wanted:
         return tree

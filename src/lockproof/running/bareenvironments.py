@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockproof.environments.environment import make_skeleton
+from lockproof.environments.pycache import prepare_links
 from lockproof.errors import LockproofError
 from lockproof.running.forks import Fork, spare_cores
 from lockproof.wheels.store import remove_tree
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 class BareEnvironments:
     """Made by virtualenv as any other, but at the same time as something else. The caller holds the cells."""
 
-    def __init__(self, app_data: Path) -> None:
-        """`app_data` is virtualenv's own folder."""
+    def __init__(self, app_data: Path, bytecode: Path) -> None:
+        """`app_data` is virtualenv's own folder; in `bytecode` lie links to what interpreters have of it."""
         self._app_data = app_data
+        self._bytecode = bytecode
         self._fork: Fork[None, list[Path]] | None = None
         self._begun: set[Path] = set()
 
@@ -31,7 +33,7 @@ class BareEnvironments:
         if not spare_cores(1):
             return
         with suppress(OSError):
-            self._fork = Fork[None, "list[Path]"](lambda _: _make(wanted, self._app_data))
+            self._fork = Fork[None, "list[Path]"](lambda _: self._make(wanted))
             self._begun = set(wanted)
             self._fork.send(None)
 
@@ -51,16 +53,16 @@ class BareEnvironments:
                 remove_tree(folder)
         self._begun.clear()
 
+    def _make(self, wanted: Mapping[Path, Interpreter]) -> list[Path]:
+        made = []
+        for folder, interpreter in wanted.items():
+            with suppress(LockproofError):  # whoever makes it again will tell
+                make_skeleton(interpreter, folder, self._app_data)
+                made.append(folder)
+            prepare_links(interpreter, self._bytecode)  # their cells will need them
+        return made
+
     def _end(self) -> None:
         if self._fork:
             self._fork.close()
             self._fork = None
-
-
-def _make(wanted: Mapping[Path, Interpreter], app_data: Path) -> list[Path]:
-    made = []
-    for folder, interpreter in wanted.items():
-        with suppress(LockproofError):  # whoever makes it again will tell
-            make_skeleton(interpreter, folder, app_data)
-            made.append(folder)
-    return made

@@ -61,7 +61,7 @@ class CellRunner:
         self._proofs = CellProofs(options, store=store, workspace=workspace, overlays=overlays, discovery=discovery)
         # One cell at a time makes or reads an environment, while the commands of others run.
         self._desk = self._proofs.desk
-        self._bare = BareEnvironments(options.app_data)
+        self._bare = BareEnvironments(options.app_data, options.cache / "bytecode")
         self._holds = CellHolds(workspace)
         self.compiling = True
         self.suspects: set[str] = set()  # cells that may have changed what another one's proof put right
