@@ -1,7 +1,7 @@
 """Honest environments are left in peace, whoever makes them and however they are used: `verify` finds notes at most.
 
-What poetry, pdm, pipenv and pip-tools make of their own locks is compared by the session `conformance`, which needs an
-index.
+Those that poetry and pdm make are in test_honest_tools.py; what they, pipenv and pip-tools make of many more locks is
+compared by the session `conformance`.
 """
 
 from __future__ import annotations
