@@ -287,6 +287,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _tell("interrupted")
         return 130
+    finally:
+        gc.freeze()  # nor does Python look for any when it ends
 
 
 def _ready_streams() -> None:

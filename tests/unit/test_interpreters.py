@@ -1,6 +1,7 @@
 """Where interpreters are looked for, how the exact one is chosen, and what is said when it isn't there."""
 
 import os
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -333,6 +334,17 @@ def test_the_layer_does_not_depend_on_the_place() -> None:
 @pytest.mark.parametrize(("facts", "files"), [({"a": "c"}, {"c": "d"}), ({"a": "b"}, {"c": "e"}), ({}, {"c": "d"})])
 def test_the_layer_depends_on_every_fact_and_file(facts: dict[str, str], files: dict[str, str]) -> None:
     assert interpreter(facts, files).layer != interpreter({"a": "b"}, {"c": "d"}).layer
+
+
+@pytest.mark.parametrize(("wanted", "asked"), [("3.10.2", 0), (".".join(map(str, sys.version_info[:3])), 1)])
+def test_the_running_python_is_not_asked_first_for_a_version_that_it_has_not(
+    wanted: str, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = discovery(tmp_path, path=str(tmp_path / wanted / "bin"))
+    monkeypatch.setattr(sys, "executable", str(search.running))
+    other = on_path(tmp_path, wanted, "python3", wanted)
+    assert find_interpreter(wanted, search).executable == other
+    assert len(runs_of(search.running)) == asked
 
 
 def test_an_edited_stdlib_changes_the_layer_of_an_interpreter_already_known(tmp_path: Path) -> None:

@@ -267,8 +267,13 @@ def _names_in(folder: Path, beginning: str = "") -> list[str]:
 
 
 def _likely_first(wanted: str, discovery: Discovery) -> list[Path]:
-    """All candidates; those that are trusted, running or named after the version before the others."""
-    first = {base_executable(path) for path in (*discovery.trusted, discovery.running)}
+    """All candidates; those that are trusted, running or named after the version before the others.
+
+    This process knows its own version: where that is another one, its executable needs not be asked before the others.
+    """
+    own = ".".join(map(str, sys.version_info[:3]))
+    is_another = discovery.running == Path(sys.executable) and not wanted.startswith(own)
+    first = {base_executable(path) for path in (*discovery.trusted, *(() if is_another else (discovery.running,)))}
     return sorted(candidates(discovery), key=lambda path: (path not in first, wanted not in str(path)))
 
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from lockproof.digests import hex_of_record_hash, sha256_hex, writes_hex
+from lockproof.digests import hex_of_record_hash, record_hash, sha256_hex, writes_hex
 from lockproof.errors import LockError
 from lockproof.proof.fingerprint import FileFact, Finding
 from lockproof.pythons.layout import canonical_name
@@ -305,6 +305,11 @@ def _findings(contents: WheelContents, dist_info: str, unique: Mapping[str, Memb
     )
 
 
+def _is_another(field: str, sha256: str) -> bool:
+    """Whether a hash field of RECORD, however written, is that of other bytes."""
+    return hex_of_record_hash(field) not in (None, sha256)
+
+
 def _record_notes(record: bytes, dist_info: str, unique: Mapping[str, Member]) -> list[tuple[str, str, str]]:
     try:
         rows = parse_record(record)
@@ -316,7 +321,7 @@ def _record_notes(record: bytes, dist_info: str, unique: Mapping[str, Member]) -
         unlisted.discard(path)
         if path not in unique:
             notes.append(("record-ghost", path, "is a row of RECORD without a member"))
-        elif field and hex_of_record_hash(field) not in (None, unique[path].sha256):
+        elif field and field != record_hash(unique[path].sha256) and _is_another(field, unique[path].sha256):
             notes.append(("record-hash", path, "is not what the wheel's own RECORD says"))
     notes += [("record-unlisted", path, "is not listed in RECORD") for path in unlisted]
     return notes
