@@ -13,6 +13,7 @@ from lockproof.errors import UsageError
 from lockproof.pythons.interpreters import Discovery, known_interpreters
 from support.attacks import make_target, put_back
 from support.engines import ARM64, base_archive, docker_daemon, load, load_for, podman_set_up
+from support.filesystems import cloning_file_system
 from support.images import registry
 from support.loopback import LoopbackIndex
 from support.projects import Project, make_project
@@ -155,3 +156,10 @@ def arm64(engine: Engine, arm64_archive: Path) -> str:
     except UsageError:
         load_for("arm64", engine.program, arm64_archive, engine.environ, ARM64)
     return ARM64
+
+
+@pytest.fixture(scope="session")
+def cloning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder on a file system that clones files."""
+    with cloning_file_system(tmp_path_factory.mktemp("cloning")) as folder:
+        yield folder

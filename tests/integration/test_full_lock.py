@@ -84,6 +84,19 @@ def test_a_private_checkout_elsewhere_is_identical(full: Project, first: Ran) ->
     ]
 
 
+def test_clones_are_identical(full: Project, first: Ran, cloning: Path) -> None:
+    second = full.checkout(cloning / "full")
+    second.cache = shutil.copytree(full.cache, cloning / "full cache", symlinks=True)
+    ran = run_patiently(second, "*-auto")
+    is_right(ran)
+    assert [cell["link"] for cell in ran.cells] == ["clone"] * len(full.pythons)
+    assert [of_python(ran, version) for version in full.pythons] == [
+        of_python(first, version) for version in full.pythons
+    ]
+    shutil.rmtree(second.cache)
+    shutil.rmtree(second.folder)
+
+
 def test_killed_at_random_moments_the_next_run_is_right(full: Project, first: Ran) -> None:
     started = time.monotonic()
     is_right(run_patiently(full, "*-auto", "--recreate"))

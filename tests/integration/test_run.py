@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.overlays import PROBLEM
-from support.projects import Project, files_below
+from support.projects import Project, files_below, make_project
 from support.reports import is_right, layer_of, log_of, proof_of, side_of
 
 if TYPE_CHECKING:
@@ -123,6 +123,21 @@ def test_links_installers_places_and_umasks_make_no_difference(project: Project,
         layer_of(ran.cell(f"{python}-linux-x86_64-first")) for python in project.pythons
     ]
     assert elsewhere.report["cells"] != ran.report["cells"]
+
+
+def test_what_is_done_to_a_clone_stays_there(cloning: Path, python: dict[str, Path], warm: Path) -> None:
+    (cloning / "small").mkdir()
+    project = make_project(cloning / "small", python, warm=warm)
+    project.sample()
+    project.lock()
+    edit = project.script("import every", "with open(every.__file__, 'a') as file: file.write('#')")
+    project.matrix(commands=[*project.use_all(), edit])
+    edited = project.run()
+    assert (edited.statuses, edited.cell()["link"]) == (["mismatch"], "clone")
+    project.matrix(link="clone", commands=project.use_all())
+    again = project.run()
+    is_right(again)
+    assert "put right" not in edited.ended.err + again.ended.err
 
 
 def test_clone_works_or_says_why_not(small: Project) -> None:
