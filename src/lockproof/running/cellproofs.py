@@ -21,7 +21,7 @@ from lockproof.reading.readtree import bytecode_of, layout_of
 from lockproof.reading.surroundings import mount_findings
 from lockproof.running.preparation import proof_of
 from lockproof.running.provers import Provers
-from lockproof.wheels.store import write_atomically
+from lockproof.writing import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from lockproof.errors import HashMismatchError, LockError, LockproofError, UnavailableError, why_of
 from lockproof.reading.reader import ChangedDuringRead, read_file
 from lockproof.wheels.entryfiles import INSTALLER, installer_files, manifest_from_json, manifest_to_json, static_record
-from lockproof.writing import write_atomically as write_atomically  # other modules know it from here
+from lockproof.writing import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
