@@ -16,6 +16,7 @@ from lockproof.reading.tarheaders import (
     block_behind,
     content_of,
     decimal,
+    is_sound,
     members,
     number,
     padded,
@@ -248,3 +249,13 @@ def test_checksums_of_signed_bytes_count_too() -> None:
     block[148:156] = b" " * 8
     block[148:156] = b"%06o\0 " % sum(byte - 256 if byte > 127 else byte for byte in block)
     assert [row[0] for row in read(bytes(block) + END)] == ["\u00fc"]
+
+
+@given(
+    st.one_of(st.binary(min_size=BLOCK, max_size=BLOCK), st.integers(0, 255).map(lambda byte: bytes([byte] * BLOCK)))
+)
+def test_a_header_is_sound_by_the_sum_of_its_bytes(block: bytes) -> None:
+    total = sum(block[:148] + b" " * 8 + block[156:])
+    for said, sound in ((total, True), (total + 1, False), (total + 65521, False), (total - 65521, False)):
+        if 0 <= said < 8**7:
+            assert is_sound(block[:148] + f"{said:07o}\0".encode() + block[156:]) == sound

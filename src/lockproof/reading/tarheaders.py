@@ -5,9 +5,11 @@ Standard library only, Python 3.6 syntax, importing nothing of ours. Where reade
 """
 
 from typing import IO, Dict, Iterator, List, Optional, Set, Tuple
+from zlib import adler32
 
 BLOCK = 512
 CHUNK = 1 << 20
+SMALL = 1 << 16
 FILE, FOLDER, LINK, HARD_LINK, SPECIAL = "file", "folder", "link", "hard link", "special"
 KINDS = {b"0": FILE, b"\0": FILE, b"7": FILE, b"S": FILE, b"5": FOLDER, b"2": LINK, b"1": HARD_LINK}
 WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")
@@ -113,7 +115,13 @@ def block_behind(stream: Stream) -> bytes:
 def content_of(stream: Stream, member: Member) -> Iterator[bytes]:
     """The content of a file, right behind its header, in pieces; BrokenArchive where it is cut off."""
     if member.extents is None:
-        yield from _stored(stream, member, member.stored)
+        if 0 < member.stored <= SMALL:  # with what fills its last block: a read less
+            content = stream.read(padded(member.stored))[: member.stored]
+            if len(content) != member.stored:
+                raise BrokenArchive(f"is cut off inside {member.name!r}")
+            yield content
+        else:
+            yield from _stored(stream, member, member.stored)
         return
     at = 0
     for offset, size in [*member.extents, (member.size, 0)]:
@@ -160,7 +168,8 @@ def is_sound(header: bytes) -> bool:
         expected = number(header[148:156])
     except BrokenArchive:
         return False
-    total = sum(header[:148] + header[156:]) + 256
+    # Adler-32 has the sum of so few bytes, plus one, in its lower half, and is ten times as quick as `sum`.
+    total = (adler32(header[:256]) & 0xFFFF) + (adler32(header[256:]) & 0xFFFF) - 2 - sum(header[148:156]) + 256
     return total == expected or total - 256 * sum(1 for byte in header if byte > 127) == expected
 
 
