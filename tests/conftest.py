@@ -1,0 +1,9 @@
+"""What holds for every test, however the run of the tests was started."""
+
+from __future__ import annotations
+
+import signal
+
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (getattr(signal, "SIGHUP", None), signal.SIG_DFL)):
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)  # nohup and shells' background jobs would have what we start ignore them, too
