@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockproof.proof.fingerprint import Finding
-from lockproof.reading.remote import inspect_remote, parse_remote
+from lockproof.reading.remote import inspect_remote
+from lockproof.reading.sshhost import parse_remote, sending
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,8 @@ def told(root: Path, target: str) -> tuple[list[Finding], list[str]]:
     def recognise(carried: Carried) -> None:
         met.append(f"/{carried.prefix}")
 
-    found = inspect_remote(parse_remote(f"ssh:box:{root}/venv", f"{root}/ssh"), recognise)
+    with sending(parse_remote(f"ssh:box:{root}/venv", f"{root}/ssh")) as sent:
+        found = inspect_remote(sent, recognise)
     return [one for one in found.fingerprint.findings if one.code.startswith("interpreter")], met
 
 

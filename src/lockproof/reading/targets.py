@@ -28,10 +28,6 @@ SCHEMES = ("tar", "ssh", "docker", "docker-image", "podman", "podman-image")
 
 def read_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
     """The fingerprint of whatever a TARGET names; UsageError for anything else."""
-    from dataclasses import replace
-
-    from lockproof.environments.workspace import describe_origin
-
     elsewhere = bool(_scheme_of(named))
     if not elsewhere and (found := find_bundle(project.places.folder, named)):
         return one_of(*found)
@@ -47,6 +43,10 @@ def read_target(named: str, project: Project, expected: Interpreter | None = Non
     observed = observe_target(named, project, expected)
     if elsewhere:
         return observed
+    from dataclasses import replace
+
+    from lockproof.environments.workspace import describe_origin
+
     return replace(observed, about={**observed.about, **describe_origin(path.absolute(), observed)})
 
 
@@ -89,6 +89,15 @@ class Recogniser:
         self._expected = None if expected and expected.image else expected
         self.declared = str(expected.executable) if expected else ""
         self.vouched = project.places.cache / "vouched"
+        self._known: list[Probe] | None = None
+
+    def look_around(self) -> list[Probe]:
+        """What the interpreters of this machine say of themselves; asked once."""
+        from lockproof.pythons.interpreters import known_interpreters
+
+        if self._known is None:
+            self._known = known_interpreters(self._project.discovery)
+        return self._known
 
     def __call__(self, carried: Carried, outside: str = "\0") -> Interpreter | None:
         """The interpreter with exactly these files; none that lies below the folder `outside`, which isn't run."""
@@ -110,12 +119,10 @@ class Recogniser:
         return describe(alike[0], self._project.discovery) if alike else None
 
     def _of_series(self, carried: Carried, outside: str) -> list[Probe]:
-        from lockproof.pythons.interpreters import known_interpreters
-
         series = f"{carried.series.removesuffix('t')}."
         return [
             said
-            for said in known_interpreters(self._project.discovery)
+            for said in self.look_around()
             if said.version.startswith(series) and not str(said.executable).startswith(f"{outside}/")
         ]
 
@@ -141,11 +148,14 @@ def _inspect_tar(named: str, project: Project, expected: Interpreter | None) -> 
 
 
 def _inspect_ssh(named: str, project: Project, expected: Interpreter | None) -> Inspection:
-    from lockproof.reading.remote import inspect_remote, parse_remote
+    from lockproof.reading.sshhost import parse_remote, sending
 
-    remote = parse_remote(named, project.environ.get("LOCKPROOF_SSH", ""))
-    recogniser = Recogniser(project, expected)
-    return inspect_remote(remote, recogniser, recogniser.declared, recogniser.vouched, recogniser.stand_in)
+    with sending(parse_remote(named, project.environ.get("LOCKPROOF_SSH", ""))) as sent:
+        from lockproof.reading.remote import inspect_remote  # while the connection is made
+
+        recogniser = Recogniser(project, expected)
+        recogniser.look_around()
+        return inspect_remote(sent, recogniser, recogniser.declared, recogniser.vouched, recogniser.stand_in)
 
 
 def _inspect_image(named: str, project: Project, expected: Interpreter | None) -> Inspection:
