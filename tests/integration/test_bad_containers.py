@@ -106,6 +106,7 @@ class TestImages:
 
         assert (ran.statuses, ran.ended.code) == (["unavailable"], 4)
         assert "link: overlay is for environments of this machine" in reason
+        assert [words[1:3] for words in listed(boxed)] == [["unavailable", reason]]
 
 
 class TestEngines:
@@ -209,6 +210,13 @@ class TestKilling:
 
         assert finish(process).code == 130
         assert containers(engine) == []
+
+
+def listed(project: Project) -> list[list[str]]:
+    """What `list` says of each cell: id, status, reason."""
+    rows = project.json("list")["cells"]
+    assert isinstance(rows, list)
+    return [[row[key] for key in ("id", "status", "reason")] for row in rows]
 
 
 def reported(project: Project) -> list[Json]:

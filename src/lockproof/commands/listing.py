@@ -99,7 +99,11 @@ def _state(
         return "impossible", "\n".join(_told(refusals))
     found = interpreters.get(cell.python)
     if cell.container is not None and containers is not None:
+        from lockproof.containers.finding import misfit  # few cells have one
+
         try:
+            if why := misfit(cell):
+                return "unavailable", why
             return "available", containers.glance(cell.container)
         except LockproofError as error:
             return "unavailable", str(error)

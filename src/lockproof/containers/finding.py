@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from lockproof.pythons.platforms import Platform
 
 
+def misfit(cell: Cell) -> str:
+    """Why a cell's environment, as it is to be made, can't be had in a container; empty where it can."""
+    if cell.link != "overlay" and cell.installer == "lockproof":
+        return ""
+    kind = "link: overlay" if cell.link == "overlay" else f"installer: {cell.installer}"
+    return f"{kind} is for environments of this machine, and this cell's Python is in an image"
+
+
 class Containers:
     """Finds what container cells run in; an engine is asked once, and so is an image."""
 

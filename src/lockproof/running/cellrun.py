@@ -75,9 +75,10 @@ class CellRunner:
 
     def problem(self, cell: Cell) -> str:
         """Why no environment of this cell can be had here, whatever its interpreter; empty where one can."""
-        if cell.container is not None and (cell.link == "overlay" or cell.installer != "lockproof"):
-            kind = "link: overlay" if cell.link == "overlay" else f"installer: {cell.installer}"
-            return f"{kind} is for environments of this machine, and this cell's Python is in an image"
+        if cell.container is not None:
+            from lockproof.containers.finding import misfit  # few cells have one
+
+            return misfit(cell)
         if cell.link != "overlay" or cell.installer != "lockproof":
             return ""
         if self._overlay_problem is None:
