@@ -35,7 +35,7 @@ def python(prefix: Path, content: str) -> Path:
 def told(root: Path, target: str) -> tuple[list[Finding], list[str]]:
     """What is said of the interpreter of an environment in `root` whose python leads there; the builds met."""
     write(root / "venv/pyvenv.cfg", f"home = {root}/honest/bin\nversion = 3.12.1\n")
-    (root / "venv/lib/python3.12/site-packages").mkdir(parents=True)
+    (root / "venv/lib/python3.12/site-packages").mkdir(parents=True, exist_ok=True)
     (root / "venv/bin").mkdir()
     (root / "venv/bin/python").symlink_to(target)
     (root / "venv/bin/python3").symlink_to("python")
@@ -72,3 +72,16 @@ def test_a_python_behind_a_link_that_was_not_sent_is_not_taken_for_another(tmp_p
 
     text = f"leads to {evil}, and {tmp_path}/honest/bin/python3.12 was read"
     assert Finding("interpreter", "scripts/python", text, "unproven") in findings
+
+
+def test_a_host_that_leaves_files_out_of_its_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GNU tar takes options from a variable, which a host may have set for backups."""
+    monkeypatch.setenv("TAR_OPTIONS", "--exclude=*.pth")
+    write(tmp_path / "venv/lib/python3.12/site-packages/evil.pth", "import evil\n")
+    python(tmp_path / "honest", "honest")
+
+    told(tmp_path, f"{tmp_path}/honest/bin/python3.12")
+
+    with sending(parse_remote(f"ssh:box:{tmp_path}/venv", f"{tmp_path}/ssh")) as sent:
+        found = inspect_remote(sent, lambda _: None)
+    assert "site/evil.pth" in found.fingerprint.files

@@ -50,6 +50,10 @@ def _run_command(options: argparse.Namespace, posargs: Sequence[str], project: P
         from lockproof.commands.attest import attest, verify_attestation
 
         return (attest if options.command == "attest" else verify_attestation)(options, project)
+    if options.command == "list":
+        from lockproof.commands.listing import list_cells
+
+        return list_cells(options, project)
     if options.command == "compare":
         from lockproof.commands.comparing import compare
 

@@ -6,18 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from lockproof.cells.policykeys import STRICT
-from lockproof.commands.listing import list_cells
 from lockproof.commands.output import print_json, progress
-from lockproof.commands.places import jobs_of
 from lockproof.errors import UsageError
 from lockproof.proof.bundle import Bundle
 from lockproof.proof.fingerprint import finding_to_json, to_json
 from lockproof.reading.targets import read_target
-from lockproof.reporters.text import (
-    fingerprint_text,
-    predictions_text,
-    proof_text,
-)
 
 if TYPE_CHECKING:
     import argparse
@@ -36,6 +29,7 @@ def predict(options: argparse.Namespace, project: Project) -> int:
     from dataclasses import replace
 
     from lockproof.proof.closure import closure_notes
+    from lockproof.reporters.text import predictions_text
     from lockproof.running.preparation import about
 
     if options.bundle and options.json:
@@ -78,6 +72,8 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
     elif options.json:
         print_json(to_json(found))
     else:
+        from lockproof.reporters.text import fingerprint_text  # after the reading: ssh need not wait for it
+
         sys.stdout.write(fingerprint_text(options.target, found))
     return 0
 
@@ -85,10 +81,12 @@ def fingerprint(options: argparse.Namespace, project: Project) -> int:
 def verify(options: argparse.Namespace, project: Project) -> int:
     """`lockproof verify`."""
     from lockproof.commands.comparing import contents_of
+    from lockproof.commands.places import jobs_of
     from lockproof.proof.compare import prove
     from lockproof.proof.policy import apply
     from lockproof.reading.contents import wheel_contents
     from lockproof.reporters.diffs import proof_diffs
+    from lockproof.reporters.text import proof_text
     from lockproof.running.preparation import with_project
 
     if options.cell and options.expect and options.cell == project.environ.get("LOCKPROOF_CELL"):
@@ -151,7 +149,6 @@ def proof_to_json(proof: Proof, target: str, against: str) -> dict[str, object]:
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, Project], int]] = {
-    "list": list_cells,
     "predict": predict,
     "fingerprint": fingerprint,
     "verify": verify,
