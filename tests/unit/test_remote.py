@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
     from lockproof.pythons.carried import Carried
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it needs a host with GNU tar and readlink -f")
-SSH = '#!/bin/sh\nwhile [ "$1" != -- ]; do [ "$1" = -G ] && exit 1; shift; done\nshift 2; exec sh -c "$*"\n'
+SSH = """#!/bin/sh
+while [ "$1" != -- ]; do [ "$1" = -G ] && exit 1; shift; done
+shift 2; exec ${LOGIN_SHELL:-sh} -c "$*"
+"""
 
 
 def write(path: Path, content: str, mode: int = 0o644) -> None:
@@ -45,7 +50,7 @@ def told(root: Path, target: str) -> tuple[list[Finding], list[str]]:
     def recognise(carried: Carried) -> None:
         met.append(f"/{carried.prefix}")
 
-    with sending(parse_remote(f"ssh:box:{root}/venv", f"{root}/ssh")) as sent:
+    with sending(parse_remote(f"ssh:box:{root}/venv", shlex.quote(f"{root}/ssh"))) as sent:
         found = inspect_remote(sent, recognise)
     return [one for one in found.fingerprint.findings if one.code.startswith("interpreter")], met
 
@@ -85,3 +90,16 @@ def test_a_host_that_leaves_files_out_of_its_archives(tmp_path: Path, monkeypatc
     with sending(parse_remote(f"ssh:box:{tmp_path}/venv", f"{tmp_path}/ssh")) as sent:
         found = inspect_remote(sent, lambda _: None)
     assert "site/evil.pth" in found.fingerprint.files
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "tcsh"])
+def test_a_host_whose_login_shell_is_another_one(shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not here")
+    monkeypatch.setenv("LOGIN_SHELL", shell)
+    root = tmp_path / "it's a $place!"
+    python(root / "honest", "honest")
+
+    findings, met = told(root, f"{root}/honest/bin/python3.12")
+
+    assert ([finding for finding in findings if finding.path == "scripts/python"], len(met)) == ([], 1)

@@ -61,6 +61,9 @@ prefix=${{python%/bin/*}} series=${{python##*/python}}
 set -- "${{prefix#/}}" "$series" "$(echo "$series" | tr -d .)"
 {_FIND_PYTHON}[ $# -gt 0 ] || exit 0
 {_PACK_PYTHON}"""
+# The login shell may be csh, which acts on `!` and on ends of lines between quotes, too: printf brings them back.
+_FOR_ANY_SHELL = str.maketrans({"\\": r"\0134", "\n": r"\n", "!": r"\0041"})
+_RUN = 'eval "$(printf %b "$0")"'
 READ = f"""for python in python3 /usr/bin/python3 /usr/local/bin/python3 python; do
   if "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null; then
     exec "$python" -I -S - "$1"
@@ -150,7 +153,8 @@ def sending(remote: Remote) -> Iterator[Script]:
 @contextmanager
 def running(remote: Remote, script: str, arguments: tuple[str, ...], source: bytes = b"") -> Iterator[Script]:
     """A script of the host's `sh`, with its arguments, and `source` as its input; it has ended at the block's end."""
-    words = ["exec", "sh", "-c", shlex.quote(script), "sh", *map(shlex.quote, arguments)]
+    whole = f"set -- {shlex.join(arguments)}\n{script}"
+    words = ["exec", "sh", "-c", shlex.quote(_RUN), shlex.quote(whole.translate(_FOR_ANY_SHELL))]
     argv = [
         *remote.command,
         "-T",
