@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -37,8 +39,8 @@ def python(prefix: Path, content: str) -> Path:
     return prefix / "bin/python3.12"
 
 
-def told(root: Path, target: str) -> tuple[list[Finding], list[str]]:
-    """What is said of the interpreter of an environment in `root` whose python leads there; the builds met."""
+def told(root: Path, target: str, about: str = "interpreter") -> tuple[list[Finding], list[str]]:
+    """What is said, `about` the interpreter, of an environment in `root` whose python leads there; the builds met."""
     write(root / "venv/pyvenv.cfg", f"home = {root}/honest/bin\nversion = 3.12.1\n")
     (root / "venv/lib/python3.12/site-packages").mkdir(parents=True, exist_ok=True)
     (root / "venv/bin").mkdir()
@@ -52,7 +54,7 @@ def told(root: Path, target: str) -> tuple[list[Finding], list[str]]:
 
     with sending(parse_remote(f"ssh:box:{root}/venv", shlex.quote(f"{root}/ssh"))) as sent:
         found = inspect_remote(sent, recognise)
-    return [one for one in found.fingerprint.findings if one.code.startswith("interpreter")], met
+    return [one for one in found.fingerprint.findings if one.code.startswith(about)], met
 
 
 @pytest.mark.parametrize("target", ["{root}/honest/bin/python3.12", "{root}/alias/bin/python3.12"])
@@ -90,6 +92,37 @@ def test_a_host_that_leaves_files_out_of_its_archives(tmp_path: Path, monkeypatc
     with sending(parse_remote(f"ssh:box:{tmp_path}/venv", f"{tmp_path}/ssh")) as sent:
         found = inspect_remote(sent, lambda _: None)
     assert "site/evil.pth" in found.fingerprint.files
+
+
+@pytest.mark.parametrize("tar", ["tar", "bsdtar", "busybox"])
+def test_a_host_with_another_tar_says_the_same(tar: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if (program := shutil.which(tar)) is None:
+        pytest.skip(f"{tar} is not here")
+    for name in ("tar", "sh", "readlink", "tr") if tar == "busybox" else ("tar",):
+        (tmp_path / "tools").mkdir(exist_ok=True)
+        (tmp_path / "tools" / name).symlink_to(program)
+    python(tmp_path / "honest", "honest")
+    (tmp_path / "honest/bin/python").symlink_to("python3.12")
+    write(tmp_path / "honest/lib/python3.12/site-packages/its_own.py", "")
+    site = tmp_path / "venv/lib/python3.12/site-packages"
+    write(site / "evil.pth", "import evil\n")
+    (site / "linked.pth").hardlink_to(site / "evil.pth")
+    write(site / f"{'n' * 120}/{'m' * 120}.py", "")
+    os.mkfifo(site / "fifo")
+    monkeypatch.chdir(site)  # sockets' paths are short
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("socket")
+        monkeypatch.setenv("PATH", f"{tmp_path}/tools:{os.environ['PATH']}")
+        wrong, _ = told(tmp_path, f"{tmp_path}/honest/bin/python", "")
+
+    assert [f"{finding.code} {finding.path}" for finding in wrong if finding.level == "mismatch"] == [
+        "special-file site/fifo",
+        "special-file site/socket",
+        "unowned site/evil.pth",
+        "unowned site/linked.pth",
+        f"unowned site/{'n' * 120}/{'m' * 120}.py",
+    ]
+    assert [finding for finding in wrong if finding.path == "scripts/python" and finding.level == "unproven"] == []
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "tcsh"])

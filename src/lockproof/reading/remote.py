@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lockproof.reading.sshhost import Remote, Script
     from lockproof.reading.tarreader import Archive
 
+_SOCKET = re.compile(r": ((?:(?!: ).)+): (?:socket ignored|\w+ format cannot archive sockets)")  # GNU's, bsdtar's
 _HOPS = 4  # prefixes that links may lead through to a Python
 _LONGEST_HEAD = 1 << 16
 _CHUNK = 1 << 20
@@ -153,7 +154,7 @@ def _bring_prefix(remote: Remote, archive: Archive, arguments: tuple[str, ...]) 
 
 def _note_sockets(archive: Archive, sent: Script, folder: str) -> None:
     """Enter what no archive can hold, of which `tar` speaks: names that begin with a dot are the folder's."""
-    for name in re.findall(r"tar: (.*): socket ignored", sent.said):
+    for name in _SOCKET.findall(sent.said):
         below = folder if name.startswith("./") else ""
         archive.special.append(posixpath.normpath(posixpath.join(below, name)))
 

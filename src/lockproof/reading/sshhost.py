@@ -37,7 +37,7 @@ _TAR = "LC_ALL=C TAR_OPTIONS=--blocking-factor=128; export LC_ALL TAR_OPTIONS"
 # The parts of a Python that its digests are made of, and what would send it elsewhere: see `pythons.carried`.
 _FIND_PYTHON = """cd / || exit
 prefix=$1 series=$2 zip=$3; set --
-for file in "$prefix"/bin/python3* "$prefix/lib/python$series" "$prefix"/lib/libpython"$series"* \\
+for file in "$prefix/bin/python" "$prefix"/bin/python3* "$prefix/lib/python$series" "$prefix"/lib/libpython"$series"* \\
     "$prefix/lib/python$zip.zip" "$prefix/include/python$series/patchlevel.h" "$prefix"/lib/glibc-hwcaps/*/libpython* \\
     "$prefix/bin/pybuilddir.txt" "$prefix/bin/pyvenv.cfg" "$prefix/bin/Modules/Setup.local" \\
     "$prefix/bin/lib" "$prefix/bin/lib64"; do
@@ -45,8 +45,20 @@ for file in "$prefix"/bin/python3* "$prefix/lib/python$series" "$prefix"/lib/lib
 done
 own=$prefix/lib/python$series
 """
+# Bytecode and static libraries are left out for speed, and what `own` has installed; not every BusyBox knows --exclude.
 _PACK_PYTHON = f"""{_TAR}
-exec tar -cf - --exclude="$own/site-packages" --exclude="$own/dist-packages" --exclude=__pycache__ --exclude='*.a' "$@"
+if tar -cf /dev/null --exclude=x /dev/null 2>/dev/null; then
+  set -- --exclude="$own/site-packages" --exclude="$own/dist-packages" --exclude=__pycache__ --exclude='*.a' "$@"
+  exec tar -cf - "$@"
+fi
+for file do
+  shift
+  if [ "$file" != "$own" ]; then set -- "$@" "$file"; continue; fi
+  for file in "$own"/*; do
+    case $file in */site-packages|*/dist-packages|*/__pycache__) ;; *) set -- "$@" "$file";; esac
+  done
+done
+exec tar -cf - "$@"
 """
 SEND_PYTHON = f"""{_FIND_PYTHON}[ $# -gt 0 ] || exit {MISSING}
 {_PACK_PYTHON}"""
