@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof.errors import UnavailableError
 from lockproof.proof.fingerprint import Finding
 from lockproof.reading.remote import inspect_remote
 from lockproof.reading.sshhost import parse_remote, sending
@@ -92,6 +93,25 @@ def test_a_host_that_leaves_files_out_of_its_archives(tmp_path: Path, monkeypatc
     with sending(parse_remote(f"ssh:box:{tmp_path}/venv", f"{tmp_path}/ssh")) as sent:
         found = inspect_remote(sent, lambda _: None)
     assert "site/evil.pth" in found.fingerprint.files
+
+
+def test_a_folder_that_is_not_there_is_told_in_few_words(tmp_path: Path) -> None:
+    write(tmp_path / "ssh", SSH, 0o755)
+    with pytest.raises(UnavailableError, match=r"the folder can't be entered: sh: .{,9}cd: .{,20}/nowhere"):  # noqa: SIM117
+        with sending(parse_remote("ssh:box:/nowhere", shlex.quote(f"{tmp_path}/ssh"))) as sent:
+            inspect_remote(sent, lambda _: None)
+
+
+def test_a_library_whose_links_leave_its_prefix(tmp_path: Path) -> None:
+    """As those of Debian's do, in one step or two."""
+    executable = python(tmp_path / "honest", "honest")
+    write(tmp_path / "etc/real.py", "")
+    (tmp_path / "etc/site.py").symlink_to("real.py")
+    (tmp_path / "honest/lib/python3.12/sitecustomize.py").symlink_to(tmp_path / "etc/site.py")
+
+    findings, met = told(tmp_path, str(executable))
+
+    assert ([finding for finding in findings if finding.path == "scripts/python"], len(met)) == ([], 1)
 
 
 @pytest.mark.parametrize("tar", ["tar", "bsdtar", "busybox"])

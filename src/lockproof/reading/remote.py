@@ -22,7 +22,7 @@ from lockproof.reading.observation import observe
 from lockproof.reading.prefixes import nobody
 from lockproof.reading.readtree import bytecode_of, layout_of, text_of
 from lockproof.reading.reported import tree_from_json
-from lockproof.reading.sshhost import BEGIN, END, MISSING, NO_PYTHON, READ, SEND_PYTHON, SHOWN, running
+from lockproof.reading.sshhost import BEGIN, END, MISSING, NO_PYTHON, READ, SEND_FILES, SEND_PYTHON, SHOWN, running
 from lockproof.reading.surroundings import unread_python
 from lockproof.wheels.startup import parse_pyvenv
 
@@ -75,7 +75,9 @@ def _bring_python(remote: Remote, archive: Archive, folder: str) -> None:
     """Read the Python that the environment's own leads to, through as many prefixes as links lead."""
     tree = archive.tree(folder, f"/{folder}")
     layout = layout_of(tree)
-    series = layout.site.split("/")[1].removeprefix("python") if layout.site.startswith("lib/") else ""
+    if not layout.site.startswith("lib/"):
+        return
+    series = layout.site.split("/")[1].removeprefix("python")
     home = parse_pyvenv(text_of(tree, "pyvenv.cfg")).get("home", "")
     python = f"{folder}/{layout.scripts}/python"
     start = python if python in archive.links else f"{home}/python".strip("/")
@@ -83,11 +85,27 @@ def _bring_python(remote: Remote, archive: Archive, folder: str) -> None:
     for _ in range(_HOPS):
         end = archive.real_path(start)
         prefix = posixpath.dirname(posixpath.dirname(end))
-        if not series or end in archive.files or prefix in brought or f"{end}/".startswith(f"{folder}/"):
+        if f"{end}/".startswith(f"{folder}/"):
+            return
+        if end in archive.files:
+            _bring_ends(remote, archive, f"{prefix}/lib/python{series}/".lstrip("/"))
+            return
+        if prefix in brought:
             return
         brought.add(prefix)
-        arguments = (prefix or ".", series, series.replace(".", ""))
-        _bring_prefix(remote, archive, arguments)
+        _bring(remote, archive, SEND_PYTHON, (prefix or ".", series, series.replace(".", "")))
+
+
+def _bring_ends(remote: Remote, archive: Archive, library: str) -> None:
+    """Read the files that links of a standard library lead to: Debian's lead to `/etc` and to where libraries lie."""
+    asked: set[str] = set()
+    for _ in range(_HOPS):
+        ends = {archive.real_path(link) for link in archive.links if link.startswith(library)}
+        missing = sorted(ends - archive.files.keys() - asked)
+        if not missing:
+            return
+        asked.update(missing)
+        _bring(remote, archive, SEND_FILES, tuple(missing))
 
 
 def _take_folder(sent: Script, archive: Archive) -> tuple[str, str] | None:
@@ -139,9 +157,9 @@ def _take(sent: Script, archive: Archive, *folders: str) -> None:
         raise
 
 
-def _bring_prefix(remote: Remote, archive: Archive, arguments: tuple[str, ...]) -> None:
-    """Add to the archive the Python in a prefix, where there is one."""
-    with running(remote, SEND_PYTHON, arguments) as sent:
+def _bring(remote: Remote, archive: Archive, script: str, arguments: tuple[str, ...]) -> None:
+    """Add to the archive what a script sends, where there is any of it."""
+    with running(remote, script, arguments) as sent:
         try:
             _take(sent, archive)
         except UnavailableError:

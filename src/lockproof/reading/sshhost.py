@@ -62,6 +62,15 @@ exec tar -cf - "$@"
 """
 SEND_PYTHON = f"""{_FIND_PYTHON}[ $# -gt 0 ] || exit {MISSING}
 {_PACK_PYTHON}"""
+SEND_FILES = f"""cd / || exit
+for file do
+  shift
+  if [ -f "$file" ] || [ -h "$file" ]; then set -- "$@" "$file"; fi
+done
+[ $# -gt 0 ] || exit {MISSING}
+{_TAR}
+exec tar -cf - -- "$@"
+"""
 # One connection for all of it: where the folder is and its Python, the archive, and behind that one of that Python.
 SEND = f"""cd -- "$1" || exit {MISSING}
 folder=$(pwd -P) tar=$(command -v tar) python=$(readlink -f bin/python 2>/dev/null)
@@ -75,7 +84,7 @@ set -- "${{prefix#/}}" "$series" "$(echo "$series" | tr -d .)"
 {_PACK_PYTHON}"""
 # The login shell may be csh, which acts on `!` and on ends of lines between quotes, too: printf brings them back.
 _FOR_ANY_SHELL = str.maketrans({"\\": r"\0134", "\n": r"\n", "!": r"\0041"})
-_RUN = 'eval "$(printf %b "$0")"'
+_RUN = 'eval "$(printf %b "$1")"'
 READ = f"""for python in python3 /usr/bin/python3 /usr/local/bin/python3 python; do
   if "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null; then
     exec "$python" -I -S - "$1"
@@ -166,7 +175,7 @@ def sending(remote: Remote) -> Iterator[Script]:
 def running(remote: Remote, script: str, arguments: tuple[str, ...], source: bytes = b"") -> Iterator[Script]:
     """A script of the host's `sh`, with its arguments, and `source` as its input; it has ended at the block's end."""
     whole = f"set -- {shlex.join(arguments)}\n{script}"
-    words = ["exec", "sh", "-c", shlex.quote(_RUN), shlex.quote(whole.translate(_FOR_ANY_SHELL))]
+    words = ["exec", "sh", "-c", shlex.quote(_RUN), "sh", shlex.quote(whole.translate(_FOR_ANY_SHELL))]
     argv = [
         *remote.command,
         "-T",
