@@ -114,6 +114,16 @@ def test_a_library_whose_links_leave_its_prefix(tmp_path: Path) -> None:
     assert ([finding for finding in findings if finding.path == "scripts/python"], len(met)) == ([], 1)
 
 
+def test_a_library_that_is_all_links_is_unproven(tmp_path: Path) -> None:
+    executable = python(tmp_path / "honest", "honest")
+    for number in range(3000):
+        (tmp_path / f"honest/lib/python3.12/m{number}.py").symlink_to(tmp_path / f"elsewhere/m{number}.py")
+
+    findings, _ = told(tmp_path, str(executable))
+
+    assert {(finding.path, finding.level) for finding in findings} == {("scripts/python", "unproven")}
+
+
 @pytest.mark.parametrize("tar", ["tar", "bsdtar", "busybox"])
 def test_a_host_with_another_tar_says_the_same(tar: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if (program := shutil.which(tar)) is None:

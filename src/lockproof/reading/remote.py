@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _SOCKET = re.compile(r": ((?:(?!: ).)+): (?:socket ignored|\w+ format cannot archive sockets)")  # GNU's, bsdtar's
 _HOPS = 4  # prefixes that links may lead through to a Python
+_ENDS = 200  # files that are asked for by name, in one command line; a library that is all links stays unproven
 _LONGEST_HEAD = 1 << 16
 _CHUNK = 1 << 20
 
@@ -102,7 +103,7 @@ def _bring_ends(remote: Remote, archive: Archive, library: str) -> None:
     for _ in range(_HOPS):
         ends = {archive.real_path(link) for link in archive.links if link.startswith(library)}
         missing = sorted(ends - archive.files.keys() - asked)
-        if not missing:
+        if not missing or len(missing) > _ENDS:
             return
         asked.update(missing)
         _bring(remote, archive, SEND_FILES, tuple(missing))
