@@ -101,9 +101,9 @@ def _state(
     if cell.container is not None and containers is not None:
         from lockproof.containers.finding import misfit  # few cells have one
 
+        if why := misfit(cell):
+            return "unavailable", why
         try:
-            if why := misfit(cell):
-                return "unavailable", why
             return "available", containers.glance(cell.container)
         except LockproofError as error:
             return "unavailable", str(error)
