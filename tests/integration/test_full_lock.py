@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.overlays import PROBLEM
-from support.projects import kill_group, processes_of
+from support.projects import processes_of
 from support.realworld import make_real_project, pythons_of_the_lock, run_patiently
 from support.reports import is_right, layer_of, side_of
 
@@ -108,7 +108,7 @@ def test_killed_at_random_moments_the_next_run_is_right(full: Project, first: Ra
             process.communicate(timeout=chance.uniform(0, whole))  # any moment will do: nothing waits for it
             continue
         except subprocess.TimeoutExpired:
-            kill_group(process)
+            full.kill(process)
         after = run_patiently(full, "*-auto")  # at once: nothing of the killed one may still be writing
         is_right(after)
         assert after.ended.code == 0

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.loopback import Fault
-from support.projects import Project, files_below, finish, kill_group, processes_of, still_running
+from support.projects import Project, files_below, finish, processes_of, still_running
 from support.reports import Ran, is_right, proof_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def kill_at(project: Project, count: int, *arguments: str) -> bool:
     """Kill a run once it has made so many files; False where it came to its end before."""
     process = start_until(project, count, *arguments)
     killed = process.poll() is None
-    kill_group(process)
+    project.kill(process)
     return killed
 
 
@@ -175,7 +175,7 @@ def test_interrupted_while_it_downloads(small: Project, serve: Callable[[Project
 
 def test_a_run_killed_with_its_commands_at_work(project: Project) -> None:
     process, pids = start_and_meet(project, len(project.pythons))
-    kill_group(process)
+    project.kill(process)
     project.matrix(commands=["plain"])
     is_right(project.run())
     for pid in still_running(pids, seconds=0):

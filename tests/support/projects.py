@@ -208,6 +208,16 @@ class Project:
         assert os.listdir(self.base / "tmp") == []
         return ended
 
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """End a started command line at whatever moment this is.
+
+        Where virtualenv was just then looking at what the file system can do, its empty probes stay: they are not ours.
+        """
+        kill_group(process)
+        for probe in (self.base / "tmp").glob("TmP*"):
+            assert probe.is_symlink() or probe.read_bytes() == b""
+            probe.unlink()
+
     def run(
         self, *arguments: str, cwd: Path | None = None, umask: int = -1, env: Mapping[str, str] | None = None
     ) -> Ran:
