@@ -278,6 +278,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except PermissionError as error:
+        if os.environ.get("LOCKPROOF_DEBUG") or not error.filename:
+            raise
+        text = f"{error.filename}: {error.strerror}, and nothing was proven"
+        _tell(f"{text}\n  give this user access to it, or name another path")
+        return 4
     except Exception as error:
         if os.environ.get("LOCKPROOF_DEBUG"):
             raise

@@ -289,6 +289,14 @@ ERRORS = [
     (LockError(f"odd {ESCAPE[:8]}\u202e", why="a\nb"), 2, "odd \\x1b[31mred\\u202e: a\nb\n"),
     (KeyboardInterrupt(), 130, "interrupted\n"),
     (
+        PermissionError(13, "Permission denied", f"/srv/{ESCAPE[:8]}"),
+        4,
+        (
+            "/srv/\\x1b[31mred: Permission denied, and nothing was proven\n"
+            "  give this user access to it, or name another path\n"
+        ),
+    ),
+    (
         ValueError(f"odd {ESCAPE[:8]}"),
         4,
         (

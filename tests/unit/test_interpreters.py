@@ -107,6 +107,14 @@ def test_shims_and_relative_folders_are_not_run(tmp_path: Path, monkeypatch: pyt
     assert runs_of(shim) + runs_of(relative) == []
 
 
+def test_links_that_can_t_be_followed_are_passed_over(tmp_path: Path) -> None:
+    right = on_path(tmp_path, "b", "python3.11", "3.11.7")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "python3.11").symlink_to("n" * 300)  # an error to stat, as what a closed folder holds
+    search = discovery(tmp_path, path=f"{tmp_path}/a:{tmp_path}/b/bin")
+    assert find_interpreter("3.11.7", search).executable == right
+
+
 def test_the_order_among_equals(tmp_path: Path) -> None:
     trusted = on_path(tmp_path, "trusted", "python", "3.10.1")
     pyenv = fake_python(tmp_path / "pyenv/versions/a/bin/python", "3.10.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -121,7 +122,8 @@ class _Files:
             remedy = "Make the lock, or correct its name in matrix.yaml."
             raise LockError("there is no such lock file", where=str(path), remedy=remedy) from None
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            why = "it is a folder" if path.is_dir() else getattr(error, "strerror", None) or str(error)
+            is_folder = os.path.isdir(path)  # noqa: PTH112 - where this user can't look, too; Path raises before 3.14
+            why = "it is a folder" if is_folder else getattr(error, "strerror", None) or str(error)
             raise LockError("the lock can't be read", where=str(path), why=why, remedy="Name a file.") from None
         self.digests.append(sha256_hex(data))
         try:

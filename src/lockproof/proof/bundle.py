@@ -34,8 +34,10 @@ _ENVIRONMENTS, _MANIFESTS = 16, 4096  # kept in memory once read
 
 
 def is_bundle(folder: Path) -> bool:
-    """Whether this folder is a bundle."""
-    return (folder / "bundle.json").is_file()
+    """Whether this folder is a bundle; what can't be looked into is none."""
+    with suppress(OSError):
+        return (folder / "bundle.json").is_file()
+    return False
 
 
 def find_bundle(base: Path, target: str) -> tuple[Bundle, str] | None:

@@ -254,7 +254,8 @@ def _installed_below(root: Path) -> Iterator[Path]:
 
 def _pythons_in(folder: Path) -> Iterator[Path]:
     for name in _names_in(folder, "python"):
-        if _PYTHON_NAME.fullmatch(name) and (folder / name).is_file():
+        # A link may lead to where this user can't look: os.path says False, Path raises before Python 3.14.
+        if _PYTHON_NAME.fullmatch(name) and os.path.isfile(folder / name):  # noqa: PTH113
             yield folder / name
 
 
