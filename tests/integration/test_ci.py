@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockproof import __version__
 from support.ci import Machine, run_pipeline, run_workflow
 from support.projects import SOURCES
 
@@ -169,6 +170,22 @@ def test_a_committed_file_that_no_longer_fits_is_told(ready: Project) -> None:
     assert "258 cells are more than the 256 jobs that GitHub makes of a matrix" in drifted.err
     (ready.folder / WORKFLOW).unlink()
     assert ready(*github).code == 2
+
+
+@pytest.mark.parametrize(
+    "keys", [{"lock": "../uv.lock"}, {"build-lock": "uv.lock", "package": "wheel"}, {"installer": "uv"}]
+)
+def test_uv_comes_with_lockproof_where_the_matrix_needs_it(keys: dict[str, object], ready: Project) -> None:
+    def installs(service: str) -> set[str]:
+        lines = [line.strip() for line in ready("ci", service).out.splitlines()]
+        return {line for line in lines if "install" in line and "lockproof==" in line}
+
+    assert not [line for service in INSTALL for line in installs(service) if "inject" in line or "--with" in line]
+    ready.matrix(**keys)
+    expected = f'run: "pipx install --python python lockproof=={__version__} && pipx inject lockproof uv"'
+    assert installs("github") == {expected}
+    (line,) = installs("gitlab")
+    assert f"uv tool install --python 3.13 --with uv lockproof=={__version__} && " in line
 
 
 def test_more_than_256_jobs_are_split_and_said(ready: Project) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lockproof import __version__
 from lockproof.ci import github, gitlab
 from lockproof.ci.jobs import LIMIT, make_jobs, matrix_json, parse_runners, parts
-from lockproof.errors import MatrixError, UsageError
+from lockproof.errors import MatrixError, UsageError, why_malformed
 
 if TYPE_CHECKING:
     import argparse
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
     from lockproof.ci.jobs import Job
     from lockproof.project import Project
 
-_INSTALL = {
-    "github": f"pipx install --python python lockproof=={__version__}",
-    # The image's Python is the cell's, which may be too old for lockproof: uv brings one.
-    "gitlab": "python -m venv /tmp/uv && /tmp/uv/bin/pip install uv && /tmp/uv/bin/uv tool install --python 3.13 "
-    f'lockproof=={__version__} && export PATH="$HOME/.local/bin:$PATH"',
-}
+_UV_LOCK = "uv.lock"  # uv itself knows its lock by this name alone
 _FILES = {"github": github.WORKFLOW, "gitlab": gitlab.PIPELINE}
 _SHOWN = 40  # lines of a difference
 
@@ -36,9 +31,9 @@ def ci(options: argparse.Namespace, project: Project) -> int:
         sys.stdout.write(f"{matrix_json(_part(_jobs(options, project), options.part))}\n")
         return 0
     if options.child:
-        text = gitlab.child(_gitlab(options), _jobs(options, project))
+        text = gitlab.child(_gitlab(options, project), _jobs(options, project))
     elif options.service == "gitlab":
-        text = gitlab.parent(_gitlab(options))
+        text = gitlab.parent(_gitlab(options, project))
         project.cells  # noqa: B018 - a matrix that can't be read is told now, not by the pipeline
     else:
         text = _workflow(options, project)
@@ -99,6 +94,21 @@ def _part(jobs: tuple[Job, ...], number: int) -> tuple[Job, ...]:
     return found[max(number, 1) - 1]
 
 
+def _install(options: argparse.Namespace, project: Project) -> str:
+    """The command that makes lockproof a program of a job, with uv beside it where the matrix cannot do without."""
+    if options.install:
+        return str(options.install)
+    spec = project.spec
+    locks = [spec.lock, *([spec.build_lock.path] if spec.build_lock else [])]
+    with_uv = _UV_LOCK in [Path(lock).name for lock in locks] or any(cell.installer == "uv" for cell in project.cells)
+    if options.service == "github":
+        return f"pipx install --python python lockproof=={__version__}" + " && pipx inject lockproof uv" * with_uv
+    # The image's Python is the cell's, which may be too old for lockproof: uv brings one.
+    uv = "python -m venv /tmp/uv && /tmp/uv/bin/pip install uv && /tmp/uv/bin/uv tool install"
+    tool = "--with uv " * with_uv + f"lockproof=={__version__}"
+    return f'{uv} --python 3.13 {tool} && export PATH="$HOME/.local/bin:$PATH"'
+
+
 def _variables(options: argparse.Namespace) -> dict[str, str]:
     """What was chosen on the command line, as variables that all commands of the jobs see."""
     chosen = {
@@ -129,7 +139,7 @@ def _elsewhere(options: argparse.Namespace) -> str:
 def _workflow(options: argparse.Namespace, project: Project) -> str:
     wanted = github.Wanted(
         parts=-(-len(project.cells) // LIMIT),
-        install=options.install or _INSTALL["github"],
+        install=_install(options, project),
         variables=_variables(options),
         again=_again(options),
         output=_elsewhere(options),
@@ -142,9 +152,9 @@ def _workflow(options: argparse.Namespace, project: Project) -> str:
     return github.workflow(wanted)
 
 
-def _gitlab(options: argparse.Namespace) -> gitlab.Wanted:
+def _gitlab(options: argparse.Namespace, project: Project) -> gitlab.Wanted:
     return gitlab.Wanted(
-        install=options.install or _INSTALL["gitlab"],
+        install=_install(options, project),
         variables=_variables(options),
         again=_again(options),
         output=_elsewhere(options),
@@ -160,7 +170,8 @@ def _check(options: argparse.Namespace, project: Project, text: str) -> int:
         committed = (project.places.folder / named).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         remedy = f"make it: {_again(options)}"
-        raise UsageError("the committed file can't be read", where=named, why=str(error), remedy=remedy) from error
+        why = why_malformed(error)
+        raise UsageError("the committed file can't be read", where=named, why=why, remedy=remedy) from error
     if committed == text:
         sys.stdout.write(f"current: {named} fits {project.places.matrix}\n")
         return 0
