@@ -50,9 +50,11 @@ def why_of(error: OSError) -> str:
 
 
 def why_malformed(error: Exception) -> str:
-    """What is wrong with a document, in words, where reading it raised this; a ValueError of ours has them already."""
+    """What is wrong with a file, in words, where reading it raised this; a ValueError of ours has them already."""
     from json import JSONDecodeError  # only for messages
 
+    if isinstance(error, OSError):
+        return why_of(error)
     if isinstance(error, JSONDecodeError):
         return f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
     if isinstance(error, UnicodeDecodeError):

@@ -61,6 +61,10 @@ def test_what_is_wrong_with_a_document_is_said_without_words_of_python(text: byt
     assert why_malformed(raised.value) == why
 
 
+def test_what_the_system_says_of_a_file_is_said_without_its_number_and_the_path_again() -> None:
+    assert why_malformed(PermissionError(13, "Permission denied", "/srv/pip.conf")) == "Permission denied"
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
     [

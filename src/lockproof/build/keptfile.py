@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.build.keptbuilds import builds_from_json, builds_to_json, compare_builds, still_locked
 from lockproof.digests import sha256_hex
-from lockproof.errors import LockError
+from lockproof.errors import LockError, why_malformed
 from lockproof.wheels.store import write_where_asked
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class KeptFile:
         except FileNotFoundError:
             return {}
         except (OSError, UnicodeDecodeError) as error:
-            raise LockError("can't be read", where=str(self._path), why=str(error)) from None
+            raise LockError("can't be read", where=str(self._path), why=why_malformed(error)) from None
         return builds_from_json(text, str(self._path))
 
     def hold(self, build: KeptBuild) -> None:

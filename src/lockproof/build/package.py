@@ -16,7 +16,7 @@ from lockproof.build.buildsystem import project_name, read_build_system
 from lockproof.build.projecttree import ProjectTree, git_state, read_project
 from lockproof.build.projectwheels import KeptWheels, wheel_artifact
 from lockproof.digests import sha256_hex
-from lockproof.errors import LockError, LockproofError, MissingRequirementsError, UnavailableError
+from lockproof.errors import LockError, LockproofError, MissingRequirementsError, UnavailableError, why_malformed
 from lockproof.locks import wheel_name
 from lockproof.proof.closure import reached
 from lockproof.proof.fingerprint import EDITABLE, Finding
@@ -303,7 +303,8 @@ class Packager:
         try:
             return path.read_text(encoding="utf-8") if path.exists() else None
         except (OSError, UnicodeDecodeError) as error:
-            raise LockError("the project's pyproject.toml can't be read", where=str(path), why=str(error)) from error
+            why = why_malformed(error)
+            raise LockError("the project's pyproject.toml can't be read", where=str(path), why=why) from error
 
 
 def _fits(artifact: Artifact, plan: Plan) -> bool:

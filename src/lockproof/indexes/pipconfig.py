@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockproof.errors import UsageError
+from lockproof.errors import UsageError, why_malformed
 from lockproof.indexes.uvconfig import TRUE_WORDS, beside, read_uv_settings, xdg_folders, xdg_home
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _read_pip_file(file: Path) -> dict[str, dict[str, _Setting]]:
         line: object = getattr(error, "lineno", None) or error.errors[0][0]
         raise _unreadable(f"{file}:{line}", "the line is no [section] and no setting of one") from None
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise _unreadable(str(file), str(error)) from error
+        raise _unreadable(str(file), why_malformed(error)) from error
     return {
         section: {_option_name(key): _Setting(value=value, where=str(file)) for key, value in parser.items(section)}
         for section in parser.sections()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from lockproof.errors import UsageError
+from lockproof.errors import UsageError, why_malformed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +89,7 @@ def _read_uv_file(file: Path) -> Mapping[str, object] | None:
 
 def _unreadable_uv_file(file: Path, error: Exception) -> UsageError:
     remedy = "Correct the file, or set UV_NO_CONFIG=1."
-    return UsageError("uv's configuration can't be read", where=str(file), why=str(error), remedy=remedy)
+    return UsageError("uv's configuration can't be read", where=str(file), why=why_malformed(error), remedy=remedy)
 
 
 def _add_uv_table(found: UvSettings, table: Mapping[str, object], file: Path, environ: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lockproof.digests import sha256_hex
 from lockproof.environments.installers import find_tool, run_command, tool_environment
-from lockproof.errors import LockError, UnavailableError
+from lockproof.errors import LockError, UnavailableError, why_malformed
 from lockproof.locks import Selection, raise_together
 from lockproof.locks.caches import keep, kept
 from lockproof.locks.pylock import toml_document
@@ -123,7 +123,7 @@ def read_pyproject(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LockError("this pyproject.toml can't be read", where=str(file), why=str(error)) from None
+        raise LockError("this pyproject.toml can't be read", where=str(file), why=why_malformed(error)) from None
 
 
 def _asked(uv: UvProject, cell: Cell) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
