@@ -161,8 +161,12 @@ class Reading:
         for name in map(os.fsencode, self.pythons):
             for root in (self.root, self.root.resolve()):
                 python = os.fsencode(root / self.scripts) + b"/" + name
-                words = [python, b'"%s"' % python, quoted(python), shell_word(python), BESIDE + quoted(name)]
-                starts = [b"#!%s\n" % python, *(b"#!/bin/sh\n" + called(word) for word in words)]
+                words = [quoted(python), shell_word(python), BESIDE + quoted(name)]
+                words += [] if re.search(rb"[ \t\n|&;<>()$`\\\"'*?\[{]", python) else [python]
+                words += [] if re.search(rb'["$`]|\\[\\\n]', python) else [b'"%s"' % python]
+                starts = [b"#!/bin/sh\n" + called(word) for word in words]
+                plain = b"#!%s\n" % python
+                starts += [] if re.search(rb"[ \t\n]", python) and self.wrapped(script[len(plain) :]) else [plain]
                 if coding := re.match(rb"#!/bin/sh\n# coding: ([-\w.]+)\n[^\n]*\n[^\n]*\n([^\n]*)", script):
                     declared = re.match(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", coding[2])
                     if declared and declared[1] == coding[1]:

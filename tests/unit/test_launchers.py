@@ -154,6 +154,39 @@ def test_other_first_lines_make_an_ordinary_file(first_lines: bytes) -> None:
     assert parse_script(first_lines + NEW_PIP, PYTHONS) is None
 
 
+@pytest.mark.parametrize(
+    ("folder", "first_lines"),
+    [
+        (b"/my env", b"#!/my env/bin/python\n"),  # the kernel runs /my
+        (b"/my\tenv", b"#!/my\tenv/bin/python\n"),
+        (b"/my\nenv", b"#!/my\nenv/bin/python\n"),
+        (b"/my env", sh(b"/my env/bin/python")),  # and so does sh
+        (b"/my;env", sh(b"/my;env/bin/python")),
+        (b"/$HOME", sh(b"/$HOME/bin/python")),
+        (b"/e*", sh(b"/e*/bin/python")),
+        (b"/my $HOME", sh(b'"/my $HOME/bin/python"')),
+        (b"/my `env`", sh(b'"/my `env`/bin/python"')),
+        (b"/my\\\\env", sh(b'"/my\\\\env/bin/python"')),
+    ],
+)
+def test_first_lines_that_call_another_program_make_an_ordinary_file(folder: bytes, first_lines: bytes) -> None:
+    assert parse_script(first_lines + NEW_PIP, [folder + b"/bin/python"]) is None
+
+
+def test_a_script_as_pip_writes_it_says_what_it_really_calls() -> None:
+    script = b"#!/my env/bin/python\nprint(1)\n"
+
+    assert parse_script(script, [b"/my env/bin/python"]) == RewrittenScript(
+        content=b"#!python\nprint(1)\n", calls="/my"
+    )
+
+
+def test_a_path_of_other_letters_is_one_word_to_sh() -> None:
+    python = f"/{'é' * 99}/bin/python".encode()
+
+    assert parse_script(sh(python) + NEW_PIP, [python]) == Launcher(module="pkg.cli", attr="main")
+
+
 def test_a_script_says_the_same_under_every_first_line() -> None:
     parsed = {parse_script(lines + b"print(1)\n", PYTHONS) for lines in FIRST_LINES.values()}
 

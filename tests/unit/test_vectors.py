@@ -30,7 +30,7 @@ def test_a_vector_is_what_this_project_says(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", VECTORS)
-@pytest.mark.parametrize("folder", ["env", "a folder"])
+@pytest.mark.parametrize("folder", ["env", "ënv"])
 def test_a_vector_is_what_the_specification_says(name: str, folder: str, tmp_path: Path) -> None:
     root = tmp_path.resolve() / folder
     expected = published(name)
@@ -41,6 +41,17 @@ def test_a_vector_is_what_the_specification_says(name: str, folder: str, tmp_pat
     assert sorted({line.decode("utf-8", "surrogateescape") for line in found.startup}) == expected["startup"]
     assert sorted(pin.decode() for pin in found.pins) == expected["set"]
     assert found.layers == expected["layers"]
+
+
+@pytest.mark.parametrize(
+    "folder", ["a folder", "$HOME", "tab\there", 'in "quotes"', "back\\slash", "back\\\\slash", "é" * 99]
+)
+def test_first_lines_are_taken_for_the_same_wherever_they_are(folder: str, tmp_path: Path) -> None:
+    root = tmp_path.resolve() / folder
+    lines = vector("scripts", root)["lines"]
+    found = independent.read(root)
+
+    assert [line.decode("utf-8", "surrogateescape").split("\0", 2) for line in sorted(found.files)] == lines
 
 
 def test_the_specification_has_every_wrapper() -> None:

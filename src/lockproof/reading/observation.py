@@ -193,6 +193,9 @@ class _Observation:
                 fact = FileFact("e", f"{parsed.module}:{parsed.attr}")
             elif isinstance(parsed, RewrittenScript):
                 fact = FileFact("s", parsed.sha256, parsed.size)
+                if parsed.calls:
+                    text = f"calls {parsed.calls}: a kernel reads no path with a space in a first line"
+                    self._find("script-calls", logical, text, "note")
         if logical.startswith("headers/"):  # whose folders are named as their distributions are, in any spelling
             twin = self.places.setdefault(logical, path)
             if twin != path:

@@ -97,6 +97,10 @@ _ENTRY_POINT = re.compile(r"(?P<module>\w+(?:\.\w+)*)\s*:\s*(?P<attr>\w+(?:\.\w+
 
 _PLACEHOLDER = b"#!python\n"
 _SIMPLE_LIMIT = 127  # bytes of a first line with `#!` and LF that every Linux kernel reads whole
+_KERNEL_ENDS_AT = re.compile(rb"[ \t\n]")
+# What doesn't stand for itself in a word of sh, and in one within `"` (POSIX, XCU 2.2; of `{`, where bash is sh).
+_SPECIAL = re.compile(rb"[ \t\n|&;<>()$`\\\"'*?\[{]")
+_SPECIAL_IN_QUOTES = re.compile(rb"[\"$`]|\\[\\\n]")
 _SH = b"#!/bin/sh\n"
 _BESIDE_THE_SCRIPT = b'"$(dirname -- "$(realpath -- "$0")")"/'  # uv, in a relocatable environment
 _CODING_LINE = b"# coding: "
@@ -113,9 +117,13 @@ class Launcher:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RewrittenScript:
-    """A script run by this environment's Python; `content` begins with `#!python` in place of its path."""
+    """A script run by this environment's Python; `content` begins with `#!python` in place of its path.
+
+    `calls` is what a kernel runs in that Python's place, where the first line is one that pip writes and none can read.
+    """
 
     content: bytes
+    calls: str = ""
 
     @property
     def sha256(self) -> str:
@@ -141,7 +149,8 @@ def parse_script(content: bytes, interpreters: Collection[bytes]) -> Launcher | 
     """What a file of the scripts folder is; None for an ordinary file.
 
     `interpreters` are the paths that name this environment's Python (`<env>/bin/python`, `…/python3.11`), as
-    bytes, all in the scripts folder itself. A first line with options or another path makes an ordinary file.
+    bytes, all in the scripts folder itself. A first line with options or another path makes an ordinary file. In
+    scripts, never in wrappers, pip names a path with a space plainly: these are scripts, and say what they call.
     """
     if not content.startswith(b"#!"):
         return None
@@ -150,7 +159,16 @@ def parse_script(content: bytes, interpreters: Collection[bytes]) -> Launcher | 
             if content.startswith(first_lines):
                 body = content[len(first_lines) :]
                 return _parse_body(body) or RewrittenScript(content=_PLACEHOLDER + body)
+        if content.startswith(b"#!" + interpreter + b"\n"):
+            body = content[len(interpreter) + 3 :]
+            calls = _called(interpreter).decode("utf-8", "surrogateescape")
+            return None if _parse_body(body) else RewrittenScript(content=_PLACEHOLDER + body, calls=calls)
     return None
+
+
+def _called(interpreter: bytes) -> bytes:
+    """What a kernel runs by the plain first line that names an interpreter."""
+    return _KERNEL_ENDS_AT.split(interpreter, maxsplit=1)[0]
 
 
 def predict_script(content: bytes) -> Launcher | RewrittenScript | None:
@@ -269,15 +287,21 @@ def _parse_body(body: bytes) -> Launcher | None:
 
 
 def _known_first_lines(interpreter: bytes, encoding: bytes | None) -> Iterator[bytes]:
-    """All that known installers write before the body; with `encoding`, the forms that declare it."""
+    """All that known installers write before the body; with `encoding`, the forms that declare it.
+
+    For a path that a form doesn't carry it is left out: it calls another program, even where an installer wrote it.
+    """
     name = interpreter.rpartition(b"/")[2]
     if encoding is not None:
         yield _trampoline(_octal(interpreter), encoding)
         yield _trampoline(_BESIDE_THE_SCRIPT + _octal(name), encoding)
         return
-    yield b"#!" + interpreter + b"\n"
-    yield _trampoline(interpreter)  # pip, installer: a long path
-    yield _trampoline(b'"' + interpreter + b'"')  # pip: a path with a space
+    if _called(interpreter) == interpreter:
+        yield b"#!" + interpreter + b"\n"
+    if not _SPECIAL.search(interpreter):
+        yield _trampoline(interpreter)  # pip, installer: a long path
+    if not _SPECIAL_IN_QUOTES.search(interpreter):
+        yield _trampoline(b'"' + interpreter + b'"')  # pip: a path with a space
     yield _trampoline(_single_quoted(interpreter))  # uv
     yield _trampoline(_shell_word(interpreter))  # virtualenv, this project; installer unless there is a backslash
     yield _trampoline(_BESIDE_THE_SCRIPT + _single_quoted(name))
