@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING, Never
 
 import pytest
 
@@ -28,6 +29,9 @@ from lockproof.proof.fingerprint import (
 )
 from lockproof.pythons.buildrows import part_digest
 from lockproof.pythons.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HEX = "1" * 64
 FILES = {
@@ -200,6 +204,19 @@ def test_digests_worked_out_before_are_of_the_same_files_and_owners_only() -> No
     assert not worked.is_of(files, {**groups, "a": []})
     assert not worked.is_of(files, {"a": ["site/a.py"]})
     assert not worked.is_of(files, {**groups, "c": []})
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [[["f"], HEX, 1], [{}, HEX, 1], [None, HEX, 1], ["f", HEX, 1.5], ["f", HEX, True], ["f", HEX, -1], "fx"],
+    ids=repr,
+)
+def test_a_file_is_told_by_texts_and_a_size_also_where_the_digests_are_of_it(fact: Sequence[Never]) -> None:
+    files = {"site/a.py": FileFact(*fact)}
+    one = replace(example(), files=files, layers={**example().layers, "files": files_digest(files)})
+    document = {**to_json(one), "files": {"site/a.py": fact}}
+    with pytest.raises(UsageError, match="this is not a saved fingerprint"):
+        from_json(json.dumps(document), "saved.json")
 
 
 @pytest.mark.parametrize(

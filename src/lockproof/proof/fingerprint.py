@@ -278,7 +278,7 @@ def from_json(
                 )
                 for row in data["distributions"]
             ),
-            files={str(p): FileFact(*fact) for p, fact in data["files"].items()} if files is None else files,
+            files={str(p): _fact_from_json(fact) for p, fact in data["files"].items()} if files is None else files,
             startup=tuple(map(str, data.get("startup", ()))),
             interpreter={str(k): str(v) for k, v in data.get("interpreter", {}).items()},
             findings=tuple(finding_from_json({"level": "mismatch", **row}) for row in data["findings"]),
@@ -309,6 +309,16 @@ def finding_from_json(row: Mapping[str, object]) -> Finding:
         raise ValueError("a finding that is not made of texts")
     "".join(texts).encode("utf-8", "surrogateescape")  # what can't be written is no text
     return Finding(*texts)
+
+
+def _fact_from_json(row: object) -> FileFact:
+    """A fact of plain values; ValueError for anything else, such as a size of True, which a digest's line hides."""
+    match row:
+        case [str(kind), str(value)]:
+            return FileFact(kind, value)
+        case [str(kind), str(value), int(size)] if type(size) is int and size >= 0:
+            return FileFact(kind, value, size)
+    raise ValueError("a file that is not told by a kind, a text and a size")
 
 
 def _altered_part(fingerprint: Fingerprint, claimed: str) -> str | None:
