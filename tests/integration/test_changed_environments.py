@@ -48,6 +48,7 @@ CHANGES = {
     "mode": ("(plain / 'data.txt').chmod(0o666)", "site/plain/data.txt"),
     "path file": ("(site / 'added.pth').write_text('import os')", "site/added.pth"),
     "bytecode": ("poison(plain / '__init__.py')", "site/plain/__pycache__/__init__."),
+    "mode of a folder": ("plain.chmod(0o777)", "site/plain"),
     "script": ("(env / 'bin' / 'plain').write_text('#!/bin/sh\\n')", "scripts/plain"),
     "namespace": ("(site / 'space' / 'three.py').write_text('')", "site/space/three.py"),
 }
@@ -127,7 +128,7 @@ def test_what_a_command_changes_is_named_and_healed(project: Project, is_right_a
     is_right_again(project, "auto")
 
 
-@pytest.mark.parametrize("change", ["edit", "delete", "add", "mode", "bytecode"])
+@pytest.mark.parametrize("change", ["edit", "delete", "add", "mode", "mode of a folder", "bytecode"])
 def test_what_a_command_changes_through_a_symlink_is_healed(
     project: Project, is_right_again: RightAgain, change: str
 ) -> None:

@@ -18,14 +18,27 @@ if TYPE_CHECKING:
 def modes_of(tree: Tree) -> dict[str, int]:
     """The modes of all folders that were read, by their paths below the root, which is "".
 
-    Raises OSError for a folder that has gone meanwhile.
+    Also of those that lie elsewhere, where links were followed to them. Raises OSError for one that has gone meanwhile.
     """
     modes = {}
     start = tree.real_root.rstrip(os.sep) + os.sep
     for folder in tree.folders:
         if folder.startswith(start) or folder == tree.real_root:
             modes[folder[len(start) :].replace(os.sep, "/")] = stat.S_IMODE(os.lstat(folder).st_mode)
+    if len(modes) < len(tree.folders):
+        modes |= {path: stat.S_IMODE(os.lstat(folder).st_mode) for path, folder in _followed(tree, start).items()}
     return modes
+
+
+def _followed(tree: Tree, start: str) -> dict[str, str]:
+    """The folders that have files and lie elsewhere than below `start`: path below the root to real path."""
+    found: dict[str, str] = {}
+    for path, real in tree.places.items():
+        path, real = path.rpartition("/")[0], os.path.dirname(real)  # noqa: PTH120 - strings
+        while real in tree.folders and not real.startswith(start) and path not in found:
+            found[path] = real
+            path, real = path.rpartition("/")[0], os.path.dirname(real)  # noqa: PTH120
+    return found
 
 
 def folder_findings(modes: Mapping[str, int], layout: Layout) -> Iterator[Finding]:

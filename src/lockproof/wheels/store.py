@@ -129,7 +129,10 @@ class StoreEntry:
         return replaced
 
     def prune(self) -> list[str]:
-        """Remove what is in the tree and belongs to no file of the wheel (links lead there), and name it."""
+        """Remove what is in the tree and belongs to no file of the wheel (links lead there), and name it.
+
+        A folder to which everybody may write gets a usual mode.
+        """
         wanted = {path for path, _ in self.files} | {script.path for script in self.manifest.scripts}
         folders = {""} | {folder for path in wanted for folder in _folders_above(path)}
         removed = []
@@ -141,6 +144,8 @@ class StoreEntry:
                     path = below + entry.name
                     if path in folders and entry.is_dir(follow_symlinks=False):
                         pending.append(f"{path}/")
+                        if (mode := entry.stat(follow_symlinks=False).st_mode) & stat.S_IWOTH:
+                            os.chmod(entry.path, stat.S_IMODE(mode) & 0o755)  # noqa: PTH101 - a string
                     elif path not in wanted:
                         remove_tree(Path(entry.path))
                         removed.append(path)
