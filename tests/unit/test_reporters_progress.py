@@ -74,6 +74,17 @@ def run(progress: Progress) -> None:
     progress.concluded(outcomes, 1)
 
 
+def test_wheels_are_counted_anew_once_all_are_there() -> None:
+    stream = io.StringIO()
+    progress = Progress(stream, colour=False, verbose=False)
+    for size in (1_500_000, 4_200):
+        progress.fetching(0, 1, 0)
+        progress.fetching(-1, -1, size)
+        progress.fetching(1, 1, 0)
+    fetching, both = "fetching 1 wheel\n", ("1.5 MB", "5 kB")
+    assert stream.getvalue() == "".join(f"{fetching}fetched 1 wheel, {size}\n" for size in both)
+
+
 RUN = (
     "3 cells, 2 at once\n"
     "fetching 2 wheels\n"

@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from lockproof.reporters.progress import Progress
+from lockproof.reporters.progress import Progress, told_size
 from lockproof.reporters.text import printable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class LiveProgress(Progress):
         with self._state:
             wheels, total = self._wheels
             if wheels < total:
-                grid.add_row(Spinner("dots"), f"{wheels}/{total} wheels", f"{self._fetched / 1e6:.1f} MB", "")
+                grid.add_row(Spinner("dots"), f"{wheels}/{total} wheels", f"{told_size(self._fetched)}", "")
             for cell, (phase, since) in self._phases.items():
                 seconds = f"{time.monotonic() - since:.0f} s"
                 grid.add_row(Spinner("dots"), cell, seconds, Text(printable(phase), overflow="ellipsis", no_wrap=True))

@@ -75,7 +75,8 @@ class Progress:
         if wheels == 0:
             self._write(f"fetching {_count(total, 'wheel')}")
         elif wheels == total:
-            self._write(f"fetched {_count(total, 'wheel')}, {self._fetched / 1e6:.1f} MB")
+            self._write(f"fetched {_count(total, 'wheel')}, {told_size(self._fetched)}")
+            self._fetched = 0  # others may follow: those that build the project
 
     def phase(self, cell: Cell, phase: str) -> None:
         """Only waiting is worth a line."""
@@ -132,6 +133,11 @@ class Progress:
         told = ", ".join(f"{number} {status}" for status, number in counts.items())
         line = f"{_count(len(outcomes), 'cell')}: {told}; {matches} proven (match); exit code {code}"
         self._write(self.paint(line, "passed" if code == 0 else "failed"))
+
+
+def told_size(size: int) -> str:
+    """A number of bytes, in MB or, where these would be next to none, in kB."""
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{-(-size // 1000)} kB"
 
 
 def _count(number: int, noun: str) -> str:
