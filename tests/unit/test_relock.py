@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lockproof.errors import LockError
 from lockproof.locks.artifacts import Artifact, Plan
 from lockproof.locks.requirements import parse_requirements
 from lockproof.proof.fingerprint import Distribution, artifacts_digest, set_digest
@@ -12,6 +13,7 @@ from lockproof.relocking.relock import (
     Entry,
     account_to_json,
     changes,
+    drift_of_cells,
     drift_of_changes,
     drift_of_hashes,
     entries_of_lock,
@@ -88,6 +90,19 @@ def test_drift_says_where_and_what_and_leaves_later_uploads_out() -> None:
         Drift("r:2", "marked", "is for every environment, and its sources give it for m"),
         Drift("r:1", "moved", "is 1.0, and its sources give 2"),
         Drift("r", "new", "is missing; its sources give 1.0"),
+    ]
+
+
+def test_what_no_cell_can_be_planned_on_is_drift_a_line_each() -> None:
+    problems = [
+        LockError("two are built", where="r", why="no hash\n  r:1: a has no wheel: none\n  and more"),
+        LockError("w"),
+    ]
+    assert list(drift_of_cells(problems)) == [
+        Drift("r", "", "two are built: no hash"),
+        Drift("r:1", "", "a has no wheel: none"),
+        Drift("r", "", "and more"),
+        Drift("", "", "w"),
     ]
 
 

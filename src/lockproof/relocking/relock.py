@@ -225,10 +225,13 @@ def outgrown(entries: Iterable[Entry], new: Iterable[Entry], listing: Listing) -
 
 
 def drift_of_cells(problems: Iterable[LockproofError]) -> Iterator[Drift]:
-    """What `plan_cells` refused, as drift."""
+    """What `plan_cells` refused, as drift: the lines below a problem's first, `where: what`, each by itself."""
     for problem in problems:
-        why = " ".join(line.strip() for line in problem.why.splitlines())
-        yield Drift(problem.where, "", f"{problem.what}: {why}" if why else problem.what)
+        first, *more = problem.why.splitlines() or [""]
+        yield Drift(problem.where, "", f"{problem.what}: {first}" if first else problem.what)
+        for line in more:
+            where, colon, what = line.strip().partition(": ")
+            yield Drift(where, "", what) if colon else Drift(problem.where, "", where)
 
 
 def _line_of(sha256: str, text: str, path: str) -> str:
