@@ -262,7 +262,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given, posargs = split_posargs(sys.argv[1:] if arguments is None else arguments)
     parser = build_parser()
     apply_variables(parser, os.environ)
-    options = parser.parse_args(command_first(given))
+    options, unknown = parser.parse_known_args(command_first(given))
+    if unknown:
+        hint = "; what is for the commands of cells stands behind --" if options.command == "run" else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     if posargs and options.command != "run":
         parser.error("only `run` passes arguments after -- on")
     from lockproof import commands  # everything else: `--version` and `--help` don't need it

@@ -126,7 +126,7 @@ def test_files_that_are_not_there(small: Project) -> None:
     small.matrix(lock="some.lock")
     err = refused(small).err
     assert "some.lock: there is no such lock file" in err
-    assert "Make the lock, or correct its name in matrix.yaml" in err
+    assert "or correct its name in matrix.yaml" in err
     assert "no such folder" in refused(small, 2, "-C", "nowhere").err
 
 

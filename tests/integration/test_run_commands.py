@@ -55,6 +55,14 @@ def test_commands_get_posargs_and_variables_and_nothing_else(small: Project) -> 
     assert log_of(without.cell())[:2] == ["['before', 'after']", "['by', 'default']"]
 
 
+def test_arguments_that_no_command_takes_are_told(small: Project) -> None:
+    small.sample()
+    small.lock()
+    small.matrix(commands=["plain"])
+    told = "note: no command takes the arguments after --: none of them has {posargs}\n"
+    assert [told in small("run", *posargs).err for posargs in ((), ("--", "-x"))] == [False, True]
+
+
 def test_a_failing_command_fails_its_cell_and_shows_what_it_said(project: Project) -> None:
     project.sample()
     project.lock()

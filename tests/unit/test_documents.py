@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -256,6 +257,14 @@ class TestReadText:
             read_text(tmp_path / "none", shown_as="m.yaml")
         with pytest.raises(MatrixError, match=r"^m\.yaml: this is not a file$"):
             read_text(tmp_path, shown_as="m.yaml")
+        inner = tmp_path / "src" / "app"
+        inner.mkdir(parents=True)
+        for near in (tmp_path / "matrix.yaml", inner / "matrix.yml"):
+            near.touch()
+            with pytest.raises(
+                MatrixError, match=rf"^m\.yaml: there is no such file: there is {re.escape(str(near))}\n"
+            ):
+                read_text(inner / "matrix.yaml", shown_as="m.yaml")
         (tmp_path / "file").touch()
         with pytest.raises(MatrixError, match=r"^m\.yaml: can't be read: Not a directory$"):
             read_text(tmp_path / "file" / "m.yaml", shown_as="m.yaml")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lockproof.cells.containerkeys import Container
@@ -313,6 +315,15 @@ class TestSelect:
             "3.12.1-linux-x86_64, 3.12.1-macos-arm64, 3.11.7-linux-x86_64-prod"
         )
         assert third.startswith("no cell matches '3.11.7-LINUX-x86_64-PROD'; close to it: 3.11.7-linux-x86_64")
+
+    @pytest.mark.parametrize(
+        ("part", "glob"),
+        [("3.12.1", "3.12.1*"), ("macos", "*macos*"), ("prod", "*prod*"), ("3.11.7-linux", "3.11.7-linux*")],
+    )
+    def test_a_part_of_an_id_is_told_as_a_glob(self, part: str, glob: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            select([replace(cell, name="") for cell in self.CELLS], [part])
+        assert caught.value.what == f"no cell matches {part!r}; a glob must match the whole id, as {glob!r} does"
 
     def test_many_cells_are_not_all_listed(self) -> None:
         cells = expand(spec(pythons=tuple(f"3.11.{patch}" for patch in range(8))), HOST)

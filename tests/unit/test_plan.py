@@ -171,6 +171,19 @@ def test_unknown_extras_and_groups_are_told_with_the_known_ones() -> None:
     ]
 
 
+def test_a_lock_without_groups_is_told_apart_from_one_that_lacks_one() -> None:
+    def remedy(head: str) -> str:
+        with pytest.raises(LockError) as caught:
+            plan_cells(pylock(package("demo", PURE), head=head), [cell(groups=("dev",))])
+        return caught.value.remedy
+
+    assert remedy(GROUPS) == "Correct `groups` in matrix.yaml, or make the lock again with them."
+    assert remedy(HEAD) == (
+        "Take `groups` out of matrix.yaml where `lockproof lock` makes the lock: what `sources` names is for every "
+        "cell. Or make it with a tool that locks groups."
+    )
+
+
 def requirements(marker: str = "", *more: Pin) -> Lock:
     """A requirements lock of demo 1.0, pure."""
     one = Pin(

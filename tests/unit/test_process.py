@@ -213,3 +213,16 @@ def test_the_environment_s_own_programs_come_first(tmp_path: Path) -> None:
             f"{scripts}: the command {name!r} was not found\n"
             "  no locked distribution brings it: lock the one that does, or put it on PATH"
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("cd", "it is a shell's own, and no shell runs: name one, as in sh -c '…'"),
+        ("DEBUG=1", "no shell runs: variables are set with `env` in matrix.yaml"),
+    ],
+)
+def test_what_only_a_shell_knows_is_told_as_that(name: str, remedy: str, tmp_path: Path) -> None:
+    with pytest.raises(LockproofError) as caught:
+        find_program(name, tmp_path, {"PATH": str(tmp_path)}, tmp_path)
+    assert caught.value.remedy == remedy

@@ -7,6 +7,7 @@ and size are bounded before anything grows, and no tag constructs an object.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ def read_text(path: Path, *, shown_as: str = "") -> str:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         remedy = "Write one (`version: 1`, `lock:`, `python:`, `commands:`), or name another with --matrix or -C."
-        raise MatrixError("there is no such file", where=shown_as, remedy=remedy) from None
+        raise MatrixError("there is no such file", where=shown_as, why=_nearby(path), remedy=remedy) from None
     except OSError as error:
         raise MatrixError("can't be read", where=shown_as, why=error.strerror or str(error)) from None
     if len(data) > MAX_BYTES:
@@ -98,6 +99,16 @@ def read_text(path: Path, *, shown_as: str = "") -> str:
             where=f"{shown_as}:{line}",
             remedy="save the file as UTF-8",
         ) from None
+
+
+def _nearby(path: Path) -> str:
+    """What may be meant in place of a file that isn't there: one in a folder above, or the same with another ending."""
+    path = path.absolute()
+    for place in (path.with_suffix(".yml"), *(folder / path.name for folder in path.parent.parents)):
+        with suppress(OSError):
+            if place.is_file():
+                return f"there is {place}"
+    return ""
 
 
 def load_yaml(text: str, path: str) -> Document:

@@ -312,6 +312,9 @@ def _refuse_clashes(spec: Spec, cells: Sequence[tuple[Cell, str]]) -> None:
 def _close_ids(pattern: str, ids: Sequence[str]) -> str:
     import difflib  # only for this message
 
+    if pattern and (inside := [id_ for id_ in ids if pattern in id_]):
+        glob = f"{pattern}*" if inside[0].startswith(pattern) else f"*{pattern}*"
+        return f"; a glob must match the whole id, as {glob!r} does"
     close = difflib.get_close_matches(pattern, ids, n=3)
     return f"; close to it: {', '.join(close)}" if close else f"; the cells are: {_some(ids)}"
 

@@ -51,6 +51,8 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
         sys.stderr.write(f"note: {printable(note)}\n")
     end_in_order()
     with progress(options) as listener:
+        if posargs and not any("{posargs" in command for cell in cells for command in cell.commands):
+            listener.note("no command takes the arguments after --: none of them has {posargs}")
         result = _runner(options, posargs, project, listener, places).run(plans, interpreters)
         project.store.save_seen()
         listener.concluded(result.outcomes, result.exit_code)

@@ -119,7 +119,8 @@ class _Files:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            remedy = "Make the lock, or correct its name in matrix.yaml."
+            by = "`lockproof lock` makes what `lock` names; uv.lock and its like are made by their own tools"
+            remedy = f"Make it ({by}), or correct its name in matrix.yaml."
             raise LockError("there is no such lock file", where=str(path), remedy=remedy) from None
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             is_folder = os.path.isdir(path)  # noqa: PTH112 - where this user can't look, too; Path raises before 3.14

@@ -262,6 +262,11 @@ def _unknown_names(lock: Lock, cell: Cell) -> Iterator[Refusal]:
             continue
         why = f"it has {', '.join(sorted(known))}" if known else f"it has no {word}s"
         remedy = f"Correct `{word}s` in matrix.yaml, or make the lock again with them."
+        if lock.kind == "pylock" and not known:
+            remedy = (
+                f"Take `{word}s` out of matrix.yaml where `lockproof lock` makes the lock: what `sources` names is for "
+                f"every cell. Or make it with a tool that locks {word}s."
+            )
         if lock.kind == "requirements":
             why = f"a requirements file has no {word}s; what it lists is installed, all of it"
             remedy = f"Take `{word}s` out of matrix.yaml, or lock as pylock.toml."

@@ -54,7 +54,8 @@ def hole(lock: Lock, index: int, missing: LockError | None, cell: Cell) -> Refus
     tags = {tag for wheel in package.wheels or () if (parts := wheel_name(wheel.filename)) for tag in parts.tags}
     why = f"its wheels are for {told_tags(tags)}{_later(cell, tags)}" if package.wheels else "it has no file"
     if package.sdist and not package.wheels:
-        why = "it has only an sdist"
+        by_hash = lock.kind in ("requirements", "pipenv")  # and the hash of a wheel may be wrong
+        why = "the index has only an sdist under its hashes" if by_hash else "it has only an sdist"
     return Refusal(
         index=index,
         what=f"{package.name}{version} has no wheel",

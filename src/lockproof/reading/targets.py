@@ -28,6 +28,8 @@ SCHEMES = ("tar", "ssh", "docker", "docker-image", "podman", "podman-image")
 
 def read_target(named: str, project: Project, expected: Interpreter | None = None) -> Fingerprint:
     """The fingerprint of whatever a TARGET names; UsageError for anything else."""
+    if not named:
+        raise UsageError("an empty word is no target", remedy="name the current folder as .")
     elsewhere = bool(_scheme_of(named))
     if not elsewhere and (found := find_bundle(project.places.folder, named)):
         return one_of(*found)
@@ -200,7 +202,9 @@ def _inspect_folder(named: str, project: Project, expected: Interpreter | None) 
     path = project.places.folder / named
     if not path.is_dir():
         why = f"{kind}: targets are not known" if ":" in named else "there is no such folder or file"
-        remedy = "name a folder, an archive as tar:FILE, or a saved fingerprint"
+        remedy = (
+            "name a folder or a saved fingerprint; what is elsewhere as tar:FILE, ssh:HOST:/path, docker-image:IMAGE"
+        )
         if path.is_file():
             why, remedy = "it is a file, and the environment itself is needed", "name its folder, or tar:FILE"
         raise UsageError("this is no target", where=named, why=why, remedy=remedy)

@@ -25,6 +25,7 @@ ALWAYS_PASSED = (
     "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "USERPROFILE",
 )  # fmt: skip
 _OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows: a Ctrl-C is for us to hear
+_OF_SHELLS = (".", "cd", "export", "set", "source", "ulimit", "umask", "unset")
 _GRACE = 3.0  # seconds between asking a group to end and ending it
 _KILL = 9  # SIGKILL, which Windows doesn't have
 
@@ -59,11 +60,12 @@ def find_program(name: str, scripts: Path, environ: Mapping[str, str], cwd: Path
     other = shutil.which(name, path=environ.get("PATH", os.defpath))
     if other:
         return other, False
-    raise LockproofError(
-        f"the command {name!r} was not found",
-        where=str(scripts),
-        remedy="no locked distribution brings it: lock the one that does, or put it on PATH",
-    )
+    remedy = "no locked distribution brings it: lock the one that does, or put it on PATH"
+    if name in _OF_SHELLS:
+        remedy = "it is a shell's own, and no shell runs: name one, as in sh -c '…'"
+    elif "=" in name:
+        remedy = "no shell runs: variables are set with `env` in matrix.yaml"
+    raise LockproofError(f"the command {name!r} was not found", where=str(scripts), remedy=remedy)
 
 
 class Processes:
