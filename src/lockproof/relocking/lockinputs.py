@@ -166,10 +166,11 @@ def named_as(path: str, shown: str) -> Iterator[None]:
     """Errors about the file that is being made speak of the lock that it will be."""
     try:
         yield
-    except ProblemsError as error:
-        for problem in error.problems:
-            problem.where = problem.where.replace(path, f"{shown} (new)")
-        raise ProblemsError(error.problems) from None
     except LockproofError as error:
-        error.where = error.where.replace(path, f"{shown} (new)")
+        problems = error.problems if isinstance(error, ProblemsError) else (error,)
+        for problem in problems:
+            problem.where = problem.where.replace(path, f"{shown} (new)")
+            problem.why = problem.why.replace(path, f"{shown} (new)")
+        if isinstance(error, ProblemsError):
+            raise ProblemsError(error.problems) from None
         raise
