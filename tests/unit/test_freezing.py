@@ -197,6 +197,15 @@ def test_an_interpreter_that_is_not_known_here(world: World) -> None:
     ]
 
 
+def test_an_environment_that_names_no_version(world: World) -> None:
+    world.install(world.wheel("a"))
+    (world.base / "env" / "pyvenv.cfg").write_text("home = /nowhere\n")
+    found = inspect_environment(world.base / "env", identify=lambda _: None, store=None)
+    with pytest.raises(UsageError) as caught:
+        freeze(found, Choice(), index=cast("Index", world), fetching=cast("Fetching", world))
+    assert caught.value.why == "its interpreter is not known here, and no pyvenv.cfg names a version"
+
+
 def test_two_of_one_name(world: World) -> None:
     site = world.install(world.wheel("a"))
     info = site / "a-2.0.dist-info"

@@ -83,8 +83,9 @@ def _place(inspection: Inspection, found: Survey) -> tuple[PythonVersion, Platfo
     try:
         return parse_python(version + letter), host_platform()
     except ValueError as error:
+        why = str(error) if version else "its interpreter is not known here, and no pyvenv.cfg names a version"
         raise UsageError(
-            "nothing says which exact Python this environment is of", where=inspection.tree.root, why=str(error),
+            "nothing says which exact Python this environment is of", where=inspection.tree.root, why=why,
             remedy="make its interpreter known (PATH, pyenv, uv), or the environment anew",
         ) from error  # fmt: skip
 
