@@ -45,7 +45,7 @@ EDGES = [
     "indexes.download", "indexes.ranges", "locks.caches", "environments.installers", "locks.exports",
     "locks.lockfile", "wheels.members",
     "wheels.unpack", "wheels.store", "wheels.joiner", "running.forks", "wheels.unpackers",
-    "running.process", "reading.sharedwork", "reading.vouched", "reading.recompile", "reading.folders",
+    "running.process", "reading.sharedwork", "reading.vouched", "reading.recompile",
     "reading.bytecode", "reading.layered",
     "environments.pycache", "reading.surroundings", "reading.inside", "reading.inspection", "reading.prefixes",
     "reading.rootfs", "reading.archives", "reading.sshciphers", "reading.sshhost", "reading.remote",

@@ -56,9 +56,14 @@ class Cells:
     local: bool = True
     far: tuple[str, ...] = ()
     ended: int = 0
+    idled: threading.Event = field(default_factory=threading.Event)
 
     def reaches(self, cell: Cell) -> bool:
         return cell.on_host or cell.container is not None or cell.id in self.far
+
+    def idle(self) -> None:
+        assert not self.idled.is_set()
+        self.idled.set()
 
     def end(self) -> None:
         self.ended += 1
@@ -162,6 +167,19 @@ def test_every_cell_runs_and_is_told_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert events == ["begun 3 1", "a passed", "b passed", "c passed"]
     assert (cells.together, cells.released) == (["a", "b", "c"], 1)
     assert cells.proving == (["a", "b", "c"], 1)
+
+
+@pytest.mark.parametrize("names", ["a", "ab", "abc", "abcd"])
+def test_what_can_wait_is_done_while_the_last_cells_run(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
+    cells = Cells()
+
+    def answer(name: str, _turn: int) -> Outcome:
+        assert name != names[-1] or len(names) == 1 or cells.idled.wait(60)
+        return PASSED
+
+    cells.answer = answer
+    assert run(monkeypatch, here(*names), cells, jobs=2)[0].exit_code == 0
+    assert cells.idled.is_set()
 
 
 def test_cells_that_have_their_interpreter_are_begun_before_anything_is_brought(

@@ -258,6 +258,9 @@ class ClusterCells:
                 self._couriers[worker] = _Courier(self._cluster, worker, self._run, self._files)
             return self._couriers[worker]
 
+    def idle(self) -> None:
+        """Nothing waits here."""
+
     def end(self) -> None:
         """Have the workers end all cells; the threads that wait for them are woken."""
         with self._guard:

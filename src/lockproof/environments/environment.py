@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,18 +126,18 @@ def make_environments(orders: Sequence[Order], app_data: Path) -> Made:
         replaced: list[str] = []
         for mode in dict.fromkeys(modes):
             alike = [order for order, own in zip(orders, modes, strict=True) if own == mode]
-            joints = [
-                Joint(entries=o.entries, layout=host_layout(o.interpreter.version), root=str(o.folder)) for o in alike
-            ]
-            replaced += join(joints, mode, own_record=has_scripts)
+            replaced += join([_joint_of(order) for order in alike], mode, own_record=has_scripts)
         for order, mode in zip(orders, modes, strict=True):
-            for entry in order.entries:
-                if has_scripts(entry):
-                    write_scripts_and_record(entry, order.interpreter.version, order.folder)
             note_link_mode(order.folder, mode)
     except OSError as error:
         raise disk_error(orders[min(len(modes), len(orders) - 1)].folder, error) from error
     return Made(links=tuple(modes), replaced=tuple(replaced))
+
+
+def _joint_of(order: Order) -> Joint:
+    version = order.interpreter.version
+    write = partial(write_scripts_and_record, python=version, folder=order.folder)
+    return Joint(entries=order.entries, layout=host_layout(version), root=str(order.folder), write=write)
 
 
 def host_layout(python: str) -> Layout:

@@ -20,8 +20,8 @@ from lockproof.pythons.buildrows import NOT_THE_STDLIB
 from lockproof.pythons.carried import Holder, carried_build
 from lockproof.pythons.stdlibbytecode import HEADER, is_unchecked, unchecked_finding
 from lockproof.reading.bytecode import Held, check_bytecode
-from lockproof.reading.folders import folder_findings
 from lockproof.reading.inspection import Inspection, bytecode_answers
+from lockproof.reading.leftout import folder_findings
 from lockproof.reading.observation import observe
 from lockproof.reading.prefixes import inspect_as_prefix, nobody
 from lockproof.reading.readtree import bytecode_of, layout_of, text_of

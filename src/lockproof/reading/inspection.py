@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from lockproof.errors import UnavailableError, UsageError
 from lockproof.proof.fingerprint import Finding
 from lockproof.reading.bytecode import check_bytecode
-from lockproof.reading.folders import folder_findings, modes_of
 from lockproof.reading.inside import interpreter_inside
+from lockproof.reading.leftout import folder_findings
 from lockproof.reading.observation import observe
 from lockproof.reading.reader import ChangedDuringRead, read_tree
 from lockproof.reading.readtree import bytecode_of, layout_of
@@ -79,7 +79,8 @@ def inspect_environment(
     if previous and same and set(further) <= set(previous.fingerprint.findings):
         return Inspection(fingerprint=previous.fingerprint, tree=tree, interpreter=interpreter)
     runs_here = None if contained else interpreter  # what can't be run can't compile either
-    answers, open_folders = bytecode_answers(tree, bytecode_of(tree), runs_here, vouched), _open_folders(tree)
+    answers = bytecode_answers(tree, bytecode_of(tree), runs_here, vouched)
+    open_folders = folder_findings(tree.modes, layout_of(tree))
     fingerprint = observe(
         tree,
         bytecode=answers,
@@ -125,13 +126,6 @@ def _aliases(tree: Tree) -> list[str]:
     heads = (text[:_HEAD] for path, text in tree.texts.items() if path.startswith(scripts))
     named = {os.fsdecode(match[1]) for head in heads for match in _CALLED.finditer(head)}
     return sorted(name for name in named if os.path.realpath(name) == tree.real_root)
-
-
-def _open_folders(tree: Tree) -> list[Finding]:
-    try:
-        return list(folder_findings(modes_of(tree), layout_of(tree)))
-    except OSError as error:
-        raise _unreadable(tree.root, error) from error
 
 
 def bytecode_answers(

@@ -98,7 +98,7 @@ def read_layers(
 
 def _is_open(tree: Tree) -> bool:
     """Whether anybody may put files into one of its folders: a finding, which is told of what is mounted."""
-    return any(os.lstat(folder).st_mode & stat.S_IWOTH for folder in tree.folders)
+    return any(mode & stat.S_IWOTH for mode in tree.modes.values())
 
 
 def _clash(upper: Tree, lower: Union) -> bool:

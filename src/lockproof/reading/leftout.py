@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from typing import TYPE_CHECKING
 
 from lockproof.digests import is_sha256
@@ -76,6 +77,17 @@ def is_patch(path: str, sha256: str, layout: Layout) -> bool:
     """Whether a file is virtualenv's own in site-packages, as a known release wrote it for Pythons before 3.10."""
     folder, _, name = path.rpartition("/")
     return folder == layout.site and name in PATCHES and is_known_file(name, sha256)
+
+
+def folder_findings(modes: Mapping[str, int], layout: Layout) -> Iterator[Finding]:
+    """Folders that anybody may put files into, who so decides what is imported next; a sticky bit is no excuse.
+
+    `modes` are those of all folders by their paths below the root, which is "".
+    """
+    for path, mode in sorted(modes.items()):
+        if mode & stat.S_IWOTH:
+            logical = layout.logical(f"{path}/").removesuffix("/") if path else "data/."
+            yield Finding("mode", logical, f"its mode {mode:o} is world-writable")
 
 
 def root_findings(tree: ReadTree) -> Iterator[Finding]:

@@ -20,8 +20,8 @@ from lockproof.proof.fingerprint import Finding, interpreter_digest
 from lockproof.pythons.carried import Holder, carried_build
 from lockproof.pythons.layout import Layout
 from lockproof.reading.bytecode import Held
-from lockproof.reading.folders import folder_findings, modes_of
 from lockproof.reading.inspection import Inspection, bytecode_answers
+from lockproof.reading.leftout import folder_findings
 from lockproof.reading.observation import observe
 from lockproof.reading.reader import ChangedDuringRead, Tree, read_file, read_tree
 from lockproof.reading.readtree import bytecode_of, layout_of
@@ -84,7 +84,7 @@ def inspect_prefix(
     try:
         tree = read_tree(str(folder.absolute()), wanted=_READ.fullmatch, reading=reading)
         _read_claimed(tree)
-        outside, modes = _outside(tree), modes_of(tree)
+        outside = _outside(tree)
     except (OSError, ChangedDuringRead) as error:
         raise UnavailableError(
             "the prefix can't be read whole", where=str(folder), why=str(error),
@@ -107,7 +107,7 @@ def inspect_prefix(
         recognise=lambda carried: recognise(carried, tree.real_root),
         check=check,
         declared=declared,
-        modes=modes,
+        modes=tree.modes,
     )
     fingerprint = found.interpreter.told_by(found.fingerprint) if found.interpreter else found.fingerprint
     if f"{os.path.realpath(running)}/".startswith(f"{tree.real_root}/"):

@@ -125,8 +125,8 @@ class Tree:
     `files`: path to (sha256, size, mode, stat result); `links`: path to target; `resolved`: for links in the scripts
     folder, path to where the whole chain ends; `empty`: folders without entries; `special`: FIFOs, sockets, devices;
     `texts`: path to bytes, for the files that `wants_text` names. `folders`: real path to (device, inode, mtime_ns,
-    ctime_ns); `places`: path to real path of files. `unsettled`: files written so shortly before they were read that a
-    write afterwards may not show in their times.
+    ctime_ns); `modes`: path of a folder to its mode, the root's under ""; `places`: path to real path of files.
+    `unsettled`: files written so shortly before they were read that a write afterwards may not show in their times.
     """
 
     def __init__(self, root: str, real_root: Optional[str] = None) -> None:
@@ -140,6 +140,7 @@ class Tree:
         self.special: List[str] = []
         self.texts: Dict[str, bytes] = {}
         self.folders: Dict[str, Tuple[int, int, int, int]] = {}
+        self.modes: Dict[str, int] = {}
         self.places: Dict[str, str] = {}
         self.unsettled: List[str] = []
 
@@ -198,7 +199,7 @@ def read_tree(
     pending = [(tree.real_root, "", False)]
     while pending:
         folder, prefix, followed = pending.pop()
-        entries = _listed(tree, folder)
+        entries = _listed(tree, folder, prefix)
         if not entries and prefix:
             tree.empty.append(prefix[:-1])
         plain = not prefix.endswith(FOLDERS_OF_TEXTS) and prefix != ""
@@ -232,11 +233,12 @@ def read_tree(
     return read_tree(root, known, follow, previous, wanted, reading, again=True) if touched else tree
 
 
-def _listed(tree: Tree, folder: str) -> List["os.DirEntry[str]"]:
+def _listed(tree: Tree, folder: str, prefix: str) -> List["os.DirEntry[str]"]:
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode):
         raise ChangedDuringRead(folder)
     tree.folders[folder] = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+    tree.modes[prefix[:-1]] = stat.S_IMODE(status.st_mode)
     return list(os.scandir(folder))
 
 

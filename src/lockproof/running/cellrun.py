@@ -63,6 +63,7 @@ class CellRunner:
         self._desk = self._proofs.desk
         self._bare = BareEnvironments(options.app_data, options.cache / "bytecode")
         self._holds = CellHolds(workspace)
+        self.idle = store.save_seen  # for the next run
         self.compiling = True
         self.suspects: set[str] = set()  # cells that may have changed what another one's proof put right
         self._running: set[str] = set()

@@ -41,6 +41,9 @@ class Executor(Protocol):
     def run(self, job: Job) -> Outcome:
         """What came of the cell; an error is an outcome too, and only KeyboardInterrupt leaves. From any thread."""
 
+    def idle(self) -> None:
+        """Do what can wait until there are fewer cells left than could run at once, while the last of them run."""
+
     def end(self) -> None:
         """End all cells that are under way: their `run` raises KeyboardInterrupt."""
 

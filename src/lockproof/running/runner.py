@@ -210,7 +210,9 @@ class Runner:
         with ThreadPoolExecutor(self._policy.jobs, thread_name_prefix="cell") as pool:
             futures = [pool.submit(self._run_unless_stopped, job) for _, job in jobs]
             try:
-                for future in as_completed(futures):
+                for number, future in enumerate(as_completed(futures), 1):
+                    if number == max(1, len(futures) - self._policy.jobs + 1):
+                        self._cells.idle()
                     if future.cancelled():
                         continue
                     outcome = future.result()

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     # (path in the tree, sha256, permission bits, (size, mtime_ns, ctime_ns) known to go with them or None, targets)
     File = tuple[str, str, int, tuple[int, int, int] | None, list[str]]
-    # (folder of the tree, its files)
-    Work = tuple[str, list[File]]
+    # (folder of the tree, its files, what else is to be done once they are where they belong)
+    Work = tuple[str, list[File], Sequence[Callable[[], None]]]
     # what each source's lstat was afterwards: (device, inode, size, mtime_ns, ctime_ns); None for a damaged one
     Done = list[tuple[int, int, int, int, int] | None]
 
@@ -67,9 +67,11 @@ def join_all(works: Sequence[Work], mode: str, made: set[str]) -> list[Done]:
     """
     make = MAKERS[mode]
     result = []
-    for tree, files in works:
+    for tree, files, rest in works:
         make_folders({target.rpartition("/")[0] for *_, targets in files for target in targets}, made)
         result.append([_join_one(tree, file, make) for file in files])
+        for write in rest:
+            write()
     return result
 
 

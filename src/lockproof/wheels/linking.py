@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,11 +37,15 @@ class DamagedStoreError(LockproofError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Joint:
-    """One environment to be filled: its wheels, its layout, its folder."""
+    """One environment to be filled: its wheels, its layout, its folder.
+
+    `write` puts there what a wheel has of this environment's own: scripts, and the RECORD that lists them.
+    """
 
     entries: Sequence[StoreEntry]
     layout: Layout
     root: str
+    write: Callable[[StoreEntry], None] | None = None
 
 
 def usable_mode(wanted: str, source: Path | None, environment: Path) -> str:
@@ -80,7 +85,7 @@ def _file_maker(mode: str) -> Callable[[str, str], None]:
 
 
 def join(joints: Sequence[Joint], mode: str, own_record: Callable[[StoreEntry], bool]) -> list[str]:
-    """Fill all the environments; `own_record` says of a wheel whether the caller will write its RECORD itself.
+    """Fill all the environments; `own_record` says of a wheel whether its RECORD differs from one to another.
 
     Environments that share a wheel are filled in one pass over its files. Returns the logical paths of store files
     that were damaged and have been replaced. Raises OSError for the disk, DamagedStoreError.
@@ -98,10 +103,10 @@ def join(joints: Sequence[Joint], mode: str, own_record: Callable[[StoreEntry], 
     run = _join_in_parallel
     for _attempt in range(3):
         works = _learn(entries, works, run(works, mode, made), replaced)
-        if not any(files for _, files in works):
+        if not any(files for _, files, _ in works):
             return replaced
         run = join_all
-    damaged = next(f"{tree}/{files[0][0]}" for tree, files in works if files)
+    damaged = next(f"{tree}/{files[0][0]}" for tree, files, _ in works if files)
     raise DamagedStoreError(
         "a store file changes while it is used", where=damaged, why="something is writing to the store",
         remedy="find what writes there; link: copy keeps environments apart from the store",
@@ -110,7 +115,7 @@ def join(joints: Sequence[Joint], mode: str, own_record: Callable[[StoreEntry], 
 
 def _join_in_parallel(works: Sequence[Work], mode: str, made: set[str]) -> list[Done]:
     """`join_all`, shared with a fork where there is enough to do: the calls are short and many, threads only wait."""
-    sizes = [cost(files) for _, files in works]
+    sizes = [cost(files) for _, files, _ in works]
     alone = threading.current_thread() is not threading.main_thread() or not spare_cores(1)
     if alone or sum(sizes) < _WORTH_A_FORK:
         return join_all(works, mode, made)
@@ -149,7 +154,14 @@ def _work(entry: StoreEntry, joints: Sequence[Joint], own_record: Callable[[Stor
         else:
             targets = [f"{j.root}/{j.layout.physical(normal_path(path, j.layout))}" for j in joints]
         files.append((path, sha256, entry.mode_of(path), entry.known_signature(path, sha256), targets))
-    return (entry.tree, files)
+    return (entry.tree, files, _rest(entry, joints, own_record))
+
+
+def _rest(
+    entry: StoreEntry, joints: Sequence[Joint], own_record: Callable[[StoreEntry], bool]
+) -> list[Callable[[], None]]:
+    """What writes a wheel's scripts and RECORD into each of these, where it has any of their own."""
+    return [partial(joint.write, entry) for joint in joints if joint.write] if own_record(entry) else []
 
 
 def _learn(
@@ -157,7 +169,7 @@ def _learn(
 ) -> list[Work]:
     """Enter what was seen of the sources; replace the damaged ones, and return the work that is left with them."""
     left: list[Work] = []
-    for entry, (tree, files), results in zip(entries, works, done, strict=True):
+    for entry, (tree, files, _), results in zip(entries, works, done, strict=True):
         again = []
         for (path, sha256, mode, _, targets), seen in zip(files, results, strict=True):
             if seen is not None:
@@ -165,7 +177,7 @@ def _learn(
                 continue
             replaced += entry.verify([(path, sha256)])
             again.append((path, sha256, mode, entry.known_signature(path, sha256), targets))
-        left.append((tree, again))
+        left.append((tree, again, ()))
     return left
 
 
@@ -189,6 +201,8 @@ def _join_by_folders(joint: Joint, own_record: Callable[[StoreEntry], bool]) -> 
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.is_symlink():  # there already: equal bytes of two wheels
                 target.symlink_to(f"{os.path.realpath(entry.tree)}/{source}")
+    for write in (write for entry in entries for write in _rest(entry, [joint], own_record)):
+        write()
     return replaced
 
 

@@ -80,6 +80,7 @@ class StoreEntry:
         known = self._known
         if len(self._saved) == len(self._keys) and all(known.get(key) is seen for key, seen in self._saved):
             return
+        saved = [(key, known[key]) for key in self._keys.values() if key in known]
         rows = array("q")
         unknown = (0, 0), ((0, 0, 0), "")
         try:
@@ -89,6 +90,7 @@ class StoreEntry:
                 rows.extend((*place, *signature))
             body = rows.tobytes()
             write_atomically(self.folder / "seen", hashlib.sha256(body).digest() + body)
+            self._saved = saved
         except (OSError, OverflowError):  # a file system with odd numbers: nothing is remembered
             pass
 
