@@ -375,7 +375,7 @@ def test_connections_are_kept_and_a_closed_one_is_replaced(server: LoopbackIndex
 
 def test_a_server_that_says_nothing_is_tried_again(server: LoopbackIndex, tmp_path: Path) -> None:
     server.faults[WHEEL] = Fault(truncate=300_000, stall=True, times=1)
-    index = index_of(server.url, timeout=0.2)
+    index = index_of(server.url, timeout=1.5)
     assert fetch(index, server, tmp_path).read_bytes() == CONTENT[WHEEL]
     assert [seen.headers.get("range") for seen in server.requests] == [None, "bytes=262144-"]
 

@@ -122,14 +122,16 @@ def test_what_a_command_leaves_running_is_ended(trap: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("trap", "code"), [("", -signal.SIGTERM), ("trap '' TERM; ", -signal.SIGKILL)], ids=["polite", "deaf"]
+    ("trap", "grace", "code"),
+    [("", 60.0, -signal.SIGTERM), ("trap '' TERM; ", 0.1, -signal.SIGKILL)],
+    ids=["polite", "deaf"],
 )
 def test_a_command_without_end_is_ended_with_its_group(
-    trap: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trap: str, grace: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "_GRACE", 0.1)
+    monkeypatch.setattr(process, "_GRACE", grace)
     path, descriptor = fifo(tmp_path)
-    done, _ = sh(tmp_path, f'{trap}exec 3>"$1"; sleep 1000 & while :; do wait; done', path, timeout=0.3)
+    done, _ = sh(tmp_path, f'{trap}exec 3>"$1"; sleep 1000 & while :; do wait; done', path, timeout=1.5)
     assert (done.exit_code, done.timed_out) == (code, True)
     assert end_of(descriptor) == b""
 
