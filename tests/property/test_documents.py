@@ -24,7 +24,6 @@ values = st.recursive(
 
 
 @given(values, st.booleans())
-@settings(deadline=None)
 def test_what_is_written_comes_back(value: Value, flow: bool) -> None:
     text = yaml.safe_dump(value, allow_unicode=False, default_flow_style=flow)
 
@@ -32,7 +31,6 @@ def test_what_is_written_comes_back(value: Value, flow: bool) -> None:
 
 
 @given(values)
-@settings(deadline=None)
 def test_every_key_stands_where_it_is_said_to(value: Value) -> None:
     text = yaml.safe_dump({"first": 1, "items": value}, sort_keys=False)
     document = load_yaml(text, "m.yaml")
@@ -53,7 +51,7 @@ def test_every_key_stands_where_it_is_said_to(value: Value) -> None:
 
 
 @given(st.text(max_size=60) | st.text("ab:-[]{},&*!|>'\"#?%@<=~ \n\t10.", max_size=60))
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         document = load_yaml(text, "m.yaml")

@@ -7,7 +7,7 @@ import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from property.test_locks import ODD_TEXTS, ODD_VALUES, edited, edited_bytes, toml_of
@@ -62,14 +62,14 @@ def _change(draw: st.DrawFn, document: dict[str, Tree]) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in READERS if name != "requirements"])
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_changed_value_gives_a_lock_or_an_error_that_helps(name: str, data: st.DataObject) -> None:
     held(READERS[name], data.draw(rebuilt(name)))
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_changed_bytes_give_a_lock_or_an_error_that_helps(name: str, data: st.DataObject) -> None:
     seeds = list(SEEDS[name])

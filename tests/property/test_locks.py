@@ -126,20 +126,20 @@ def rebuilt(draw: st.DrawFn) -> str:
     return "".join(f"{json.dumps(key)} = {toml_of(value)}\n" for key, value in document.items())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.one_of(edited(PYLOCKS), edited_bytes(PYLOCKS), st.text()))
 def test_an_edited_pylock_is_read_or_refused(text: str) -> None:
     read_and_plan(text)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(rebuilt())
 def test_a_pylock_with_another_value_anywhere_is_read_or_refused(text: str) -> None:
     tomllib.loads(text)
     read_and_plan(text)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.one_of(edited(REQUIREMENTS), edited_bytes(REQUIREMENTS), st.text()), st.text(max_size=40))
 def test_edited_requirements_are_read_or_refused(text: str, included: str) -> None:
     found = refused_or(lambda: parse_requirements(text, "requirements.txt", lambda _: included, {}))
@@ -198,7 +198,6 @@ def entries(draw: st.DrawFn) -> str:
 HEAD = "lock-version='1.0'\ncreated-by='x'\nextras=['io']\ndependency-groups=['test']\ndefault-groups=['main']\n"
 
 
-@settings(deadline=None)
 @given(
     st.lists(entries(), min_size=1, max_size=4),
     st.sampled_from([("3.12.1", "linux-x86_64"), ("3.10.13", "windows-x86_64")]),

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockproof.proof.compare import attributed
@@ -38,7 +38,7 @@ SCRIPTS = st.dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(files=FILES, points=POINTS, scripts=SCRIPTS, data=FILES, link=st.sampled_from(["copy", "hardlink", "symlink"]))
 def test_an_environment_is_what_its_wheel_predicts(
     files: dict[str, bytes], points: dict[str, str], scripts: dict[str, str | bytes], data: dict[str, bytes], link: str

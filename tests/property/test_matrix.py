@@ -51,7 +51,6 @@ def specs(draw: st.DrawFn) -> Spec:
 
 
 @given(specs())
-@settings(deadline=None)
 def test_the_product_has_one_cell_a_combination_and_unique_ids(spec: Spec) -> None:
     cells = expand(spec, HOST)
 
@@ -63,7 +62,6 @@ def test_the_product_has_one_cell_a_combination_and_unique_ids(spec: Spec) -> No
 
 
 @given(specs())
-@settings(deadline=None)
 def test_the_last_axis_that_sets_something_wins(spec: Spec) -> None:
     for cell in expand(spec, HOST):
         layers = [spec.settings, *(axis.values[cell.axes[axis.name]] for axis in spec.axes)]
@@ -73,7 +71,6 @@ def test_the_last_axis_that_sets_something_wins(spec: Spec) -> None:
 
 
 @given(specs(), st.data())
-@settings(deadline=None)
 def test_excluding_one_cell_by_all_its_keys_leaves_the_others(spec: Spec, data: st.DataObject) -> None:
     cells = expand(spec, HOST)
     out = data.draw(st.sampled_from(cells))
@@ -92,7 +89,6 @@ def _expand_or_nothing(spec: Spec, exclude: Exclude) -> tuple[Cell, ...]:
 
 
 @given(specs(), st.data())
-@settings(deadline=None)
 def test_select_keeps_order_and_finds_each_cell_by_its_id(spec: Spec, data: st.DataObject) -> None:
     cells = expand(spec, HOST)
     chosen = data.draw(st.lists(st.sampled_from(cells), min_size=1))
@@ -102,7 +98,6 @@ def test_select_keeps_order_and_finds_each_cell_by_its_id(spec: Spec, data: st.D
 
 
 @given(specs(), st.lists(st.text("3.*?[]!-lx", max_size=6), min_size=1, max_size=3))
-@settings(deadline=None)
 def test_select_is_the_union_of_its_patterns_or_an_error(spec: Spec, patterns: list[str]) -> None:
     cells = expand(spec, HOST)
     found = [[cell for cell in cells if fnmatchcase(cell.id, pattern)] for pattern in patterns]
@@ -116,7 +111,6 @@ def test_select_is_the_union_of_its_patterns_or_an_error(spec: Spec, patterns: l
 
 
 @given(st.lists(words, min_size=1), st.lists(st.text(max_size=8)), st.lists(words))
-@settings(deadline=None)
 def test_arguments_pass_a_command_line_unchanged(argv: list[str], posargs: list[str], tail: list[str]) -> None:
     command = f"{shlex.join(argv)} {{posargs}} {shlex.join(tail)}"
 
@@ -124,7 +118,6 @@ def test_arguments_pass_a_command_line_unchanged(argv: list[str], posargs: list[
 
 
 @given(st.lists(words, min_size=1), st.lists(words))
-@settings(deadline=None)
 def test_a_default_stands_in_for_no_arguments(argv: list[str], default: list[str]) -> None:
     command = f"{shlex.join(argv)} {{posargs:{shlex.join(default)}}}"
 
@@ -133,7 +126,6 @@ def test_a_default_stands_in_for_no_arguments(argv: list[str], default: list[str
 
 
 @given(st.text(st.sampled_from("{posargs:} '\"\\a\0"), max_size=40), st.lists(st.text(max_size=3), max_size=2))
-@settings(deadline=None)
 def test_any_command_line_is_split_or_told(command: str, posargs: list[str]) -> None:
     try:
         argv = substitute_posargs(command, posargs)
@@ -171,7 +163,7 @@ values = st.recursive(
 
 
 @given(values, st.none() | st.text(max_size=20) | st.sampled_from(["3.11.7", "3.11.7\n3.12.1"]))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_document_is_a_spec_or_told(value: Value, python_version: str | None) -> None:
     document = Document(path="matrix.yaml", data=value, root=Node(line=1, column=1, value=value))
     try:

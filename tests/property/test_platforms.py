@@ -98,7 +98,7 @@ def test_a_newer_libc_takes_all_that_an_older_one_takes_and_prefers_its_own(olde
     assert [tag for tag in platform_tags(newer) if tag in known] == list(platform_tags(older))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(pythons, windows)
 def test_every_tag_fits_the_python_and_the_platform(python: PythonVersion, platform: Platform) -> None:
     own = {f"cp3{python.minor}", f"py3{python.minor}"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lockproof.errors import LockError, ProblemsError
@@ -99,7 +99,6 @@ def answer(exports: list[Export], selection: Selection) -> list[list[tuple[str, 
         return "refused"
 
 
-@settings(deadline=None)
 @given(st.dictionaries(SELECTIONS, PACKAGES, min_size=1, max_size=5))
 def test_a_lock_of_several_exports_answers_as_each_of_them_alone(
     exports: dict[Selection, list[tuple[str, str, str | None]]],
