@@ -130,6 +130,13 @@ def test_files_that_are_not_there(small: Project) -> None:
     assert "no such folder" in refused(small, 2, "-C", "nowhere").err
 
 
+def test_an_error_leaves_nothing_open(small: Project) -> None:
+    small.write("requirements.txt", "")
+    small.matrix(lock="requirements.txt")
+    err = refused(small, env={"PYTHONDEVMODE": "1"}).err
+    assert ("the lock is empty" in err, "Warning" in err) == (True, False), err
+
+
 def test_requirements_that_name_no_exact_file(small: Project) -> None:
     small.write("requirements.txt", "\n".join(line for line, _ in REQUIREMENTS) + "\n")
     small.matrix(lock="requirements.txt")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from lockproof.commands.output import end_in_order, print_json, progress
@@ -16,7 +17,7 @@ from lockproof.running.forks import Fork, spare_cores
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lockproof.containers.contained import Place
@@ -37,9 +38,9 @@ def run(options: argparse.Namespace, posargs: Sequence[str], project: Project) -
     cells = project.select(options.cells)
     reports = _reports(options, project)
     cells, places = settle(project, cells, allow_tags=options.allow_tags)
-    found = _aside(lambda: project.interpreters(cells))
-    plans = project.plans(cells)
-    interpreters = {**found(), **interpreters_inside(places)}
+    with _aside(lambda: project.interpreters(cells)) as found:
+        plans = project.plans(cells)
+        interpreters = {**found(), **interpreters_inside(places)}
     try:
         project.workspace.prepare()
     except OSError as error:
@@ -136,23 +137,19 @@ def _wanted(
     )
 
 
-def _aside(find: Callable[[], T]) -> Callable[[], T]:
-    """Begin to find something out in a fork where that helps; what is returned waits for it."""
-    if not spare_cores(1):
-        return find
+@contextmanager
+def _aside(find: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """Begin to find something out in a fork where that helps; what is given waits for it."""
+    fork: Fork[None, T] | None = None
+    with suppress(OSError):  # no processes to be had
+        fork = Fork(lambda _: find()) if spare_cores(1) else None
     try:
-        fork = Fork[None, T](lambda _: find())
-    except OSError:
-        return find
-    fork.send(None)
-
-    def result() -> T:
-        try:
-            return fork.receive() or find()
-        finally:
+        if fork:
+            fork.send(None)
+        yield lambda: (fork.receive() if fork else None) or find()
+    finally:
+        if fork:
             fork.close()
-
-    return result
 
 
 def _reports(options: argparse.Namespace, project: Project) -> dict[str, Path]:
