@@ -237,8 +237,8 @@ def test_folders_have_the_worst_of_their_modes() -> None:
         folder("x", 0),
     ]
     archive = read(archive_of(*named))
-    assert archive.modes("env") == {"": 0o1777, "lib": 0o700}
-    assert archive.modes("") == {"": 0o755, "env": 0o1777, "env/lib": 0o700, "x": 0}
+    assert archive.tree("env", "/x").modes == {"": 0o1777, "lib": 0o700}
+    assert archive.tree("", "/x").modes == {"": 0o755, "env": 0o1777, "env/lib": 0o700, "x": 0}
 
 
 def test_a_sparse_file_is_what_reading_it_gives(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def inspect_archive(
     )
     rows = carried.rows if carried else {}
     findings += _library_s_bytecode(archive, "", carried)
-    findings += (*folder_findings(archive.modes(folder), layout_of(tree)), *fingerprint.findings)
+    findings += (*folder_findings(tree.modes, layout_of(tree)), *fingerprint.findings)
     fingerprint = replace(fingerprint, findings=tuple(sorted(findings)), interpreter_files=rows)
     return Inspection(fingerprint=_made_for(platform, fingerprint), tree=tree, interpreter=interpreter)
 
@@ -165,9 +165,7 @@ def _inspect_prefix(
         library.extend(_library_s_bytecode(archive, folder, carried))
         return check(shaped, interpreter, carried)
 
-    found = inspect_as_prefix(
-        tree, outside, recognise=recognise, check=check_all, declared=declared, modes=archive.modes(folder)
-    )
+    found = inspect_as_prefix(tree, outside, recognise=recognise, check=check_all, declared=declared)
     findings = tuple(sorted((*found.fingerprint.findings, *library)))
     return replace(found, fingerprint=replace(found.fingerprint, findings=findings))
 

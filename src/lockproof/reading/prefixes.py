@@ -107,7 +107,6 @@ def inspect_prefix(
         recognise=lambda carried: recognise(carried, tree.real_root),
         check=check,
         declared=declared,
-        modes=tree.modes,
     )
     fingerprint = found.interpreter.told_by(found.fingerprint) if found.interpreter else found.fingerprint
     if f"{os.path.realpath(running)}/".startswith(f"{tree.real_root}/"):
@@ -124,11 +123,10 @@ def inspect_as_prefix(
     recognise: Callable[[Carried], Interpreter | None],
     check: Checked,
     declared: str = "",
-    modes: Mapping[str, int],
 ) -> Inspection:
     """The environment of a prefix that was read; `outside` has the sha256 of files that links in it lead to.
 
-    `modes` are those of its folders; only those that are read on disk count.
+    Of an archive's folders only those count that are read on disk.
     """
     links = {path: _within(tree, target) for path, target in tree.links.items()}
     digests = {path: fact[0] for path, fact in tree.files.items()} | {_marked(k): v for k, v in outside.items()}
@@ -149,7 +147,7 @@ def inspect_as_prefix(
         interpreter_layer=interpreter_digest(identity) if identity else None,
     )
     findings += _other_pythons(holder, links, carried)
-    read = {path: mode for path, mode in modes.items() if not path or _READ.fullmatch(path)}
+    read = {path: mode for path, mode in tree.modes.items() if not path or _READ.fullmatch(path)}
     findings += folder_findings(read, shaped.layout)
     findings += fingerprint.findings
     rows = carried.rows if carried else {}

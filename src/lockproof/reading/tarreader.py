@@ -201,18 +201,17 @@ class Archive:
         """Where a path of the archive ends when its links are followed, as far as the archive has them."""
         return follow_links(self.links, path)
 
-    def modes(self, folder: str) -> Dict[str, int]:
-        """The modes of the folders below one folder of the archive, and its own by "", as far as they are members."""
-        start = folder + "/" if folder else ""
-        return {path[len(start) :]: mode for path, mode in self.folders.items() if (path + "/").startswith(start)}
-
     def tree(self, folder: str, place: str, real: str = "") -> Tree:
-        """What lies below one folder of the archive, as a reading of the folder `place` would be (`real`: linkless)."""
+        """What lies below one folder of the archive, as a reading of the folder `place` would be (`real`: linkless).
+
+        It has the modes of those folders that are members.
+        """
         real, start = real or place, folder + "/" if folder else ""
         tree = Tree(place, real)
         cut = len(start)
         tree.files = {path[cut:]: fact for path, fact in self.files.items() if path.startswith(start)}
         tree.links = {path[cut:]: target for path, target in self.links.items() if path.startswith(start)}
+        tree.modes = {path[cut:]: mode for path, mode in self.folders.items() if (path + "/").startswith(start)}
         tree.special = [path[cut:] for path in self.special if path.startswith(start)]
         below = {path: self.texts[start + path] for path in tree.files if start + path in self.texts}
         tree.texts = {path: text for path, text in below.items() if wants_text(path)}
