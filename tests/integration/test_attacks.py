@@ -574,6 +574,22 @@ SCRIPTS = {
         said=[("interpreter-links", "scripts/python3")],
         layer="",
     ),
+    **{
+        f"a prompt that is {what} in {name}": Case(
+            attack=both(append("pyvenv.cfg", f"prompt = {prompt}\n".encode()), edit(f"{BIN}/{name}", pattern, by)),
+            said=[("activate", f"scripts/{name}")],
+            layer="",
+        )
+        for what, name, prompt, pattern, by in (
+            ("Tcl's library", "activate", "/evil", "TCL_LIBRARY=''", "TCL_LIBRARY='/evil'"),
+            ("a folder of PATH", "activate.fish", "../../evil/", "'/''bin'", "'/'../../evil/'bin'"),
+        )
+    },
+    "an activate of a folder named as what stands for it": Case(
+        attack=edit(f"{BIN}/activate", r"VIRTUAL_ENV=(['\"]?)/.*\1$", "VIRTUAL_ENV=@ENV@"),
+        said=[("activate", "scripts/activate")],
+        layer="",
+    ),
     "an activate that everybody may write": Case(
         attack=chmod(f"{BIN}/activate", 0o666), said=[("mode", "scripts/activate")], layer=""
     ),

@@ -46,11 +46,22 @@ def test_the_same_script_elsewhere_is_known(monkeypatch: pytest.MonkeyPatch) -> 
         TEXT.replace(b"/opt/python/lib/tcl8.6", b"/tmp/lib/tcl8.6"),  # Tcl runs what it finds there
         TEXT.replace(b"/lib/tcl8.6", b"/lib/tcl8.6/../../../../tmp"),
         TEXT.replace(b"'/work/my env'", b"'/work/my env''; evil; '"),
+        TEXT.replace(b"'/work/my env'", b"@ENV@"),  # what stands for the folder in the digest is one to a shell
     ],
 )
 def test_anything_else_is_not(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     known(monkeypatch)
     assert not is_known("activate", text, PLACE)
+
+
+def test_a_prompt_stands_where_prompts_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"set -gx PATH '/x/env/''bin'\nif test -n ''\n  set -gx VIRTUAL_ENV_PROMPT ''\n"
+    place = Place(("/x/env",), "/usr/bin", "site")
+    known(monkeypatch, text, place)
+    asked = place._replace(prompt="../../tmp/")
+
+    assert is_known("activate", text.replace(b"-n ''", b"-n '../../tmp/'").replace(b"T ''", b"T '../../tmp/'"), asked)
+    assert not is_known("activate", text.replace(b"''bin", b"'../../tmp/'bin"), asked)
 
 
 def test_a_path_that_means_something_to_a_shell_is_never_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:

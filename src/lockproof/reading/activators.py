@@ -32,6 +32,10 @@ _PROMPTS = (
     ('PROMPT={}"\n', 'PROMPT="\n'),
     ('PROMPT={}"\r', 'PROMPT="\r'),
 )
+# Where prompts are: in comments, conditions, and what is shown; a quoted text elsewhere may be a folder of PATH.
+_SHOWS = re.compile(r"\s*(#|(\} *else)?if\b)|.*(prompt|env_name|PS1|printf)", re.IGNORECASE)
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_PLACEHOLDERS = (b"@ENV@", b"@NAME@", b"@SITE@")
 _LIBRARIES = r"/lib/t(cl|k)[\w.]{1,8}"
 
 
@@ -50,6 +54,8 @@ class Place(NamedTuple):
 
 def is_known(name: str, content: bytes, place: Place) -> bool:
     """Whether a known release writes exactly this into a file of that name, for an environment in that place."""
+    if any(sign in content for sign in _PLACEHOLDERS):  # none writes them, and they would pass for what they stand for
+        return False
     digest = KNOWN.get(name, {})
     return any(form in digest for form in _forms(content, place))
 
@@ -100,9 +106,13 @@ def _forms(content: bytes, place: Place) -> Iterable[str]:
 
 def _without_prompt(text: str, prompt: str) -> str:
     """A script as it is written where no prompt is asked for, quoted in each of its ways."""
-    for quoted, empty in _PROMPTS:
-        text = text.replace(quoted.format(prompt), empty)
-    return text
+    alone = (f"'{prompt}'", f'"{prompt}"')
+    lines = _LINE.findall(text)
+    for number, line in enumerate(lines):
+        if _SHOWS.match(line) or line.strip().strip("r#") in alone:
+            for quoted, empty in _PROMPTS:
+                lines[number] = lines[number].replace(quoted.format(prompt), empty)
+    return "".join(lines)
 
 
 def _normal(text: str, root: str, place: Place) -> str:
