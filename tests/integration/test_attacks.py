@@ -571,7 +571,7 @@ SCRIPTS = {
     ),
     "python3 a folder": Case(
         attack=both(lambda made: (made.scripts / "python3").unlink(), folder(f"{BIN}/python3")),
-        said=[("interpreter-links", "scripts/python3")],
+        said=[("interpreter-links", "scripts/python3"), ("empty-folder", "scripts/python3", NOTE)],
         layer="",
     ),
     **{

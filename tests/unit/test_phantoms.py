@@ -56,6 +56,20 @@ def test_an_empty_folder_of_a_name_that_may_be_required_is_imported() -> None:
     ]
 
 
+def test_python_looks_beside_a_script_too() -> None:
+    tree = SimpleNamespace(
+        files={f"{INFO}/METADATA": ("0" * 64, 1, 0o644, None)},
+        links={"bin/python": "/usr/bin/python3"},
+        empty=["bin/six", "bin/ghost.dist-info", "bin/prose"],
+        texts={f"{INFO}/METADATA": METADATA},
+    )
+    assert list(phantom_findings(cast("ReadTree", tree), LAYOUT, {INFO}, [])) == [
+        distribution("ghost.dist-info")._replace(path="scripts/ghost.dist-info"),
+        imported("six")._replace(path="scripts/six"),
+        EMPTY._replace(path="scripts/prose"),
+    ]
+
+
 def test_a_folder_with_files_is_what_they_are() -> None:
     assert found("six/sub", files=("six/__init__.py",)) == [EMPTY._replace(path="site/six/sub")]
     assert found(files=("ghost.dist-info/RECORD", "demo/__pycache__/core.cpython-312.pyc")) == []

@@ -27,34 +27,40 @@ _REQUIRED = re.compile(r"^Requires-Dist:[ \t]*([A-Za-z0-9][\w.-]*)", re.MULTILIN
 def phantom_findings(
     tree: ReadTree, layout: Layout, dist_infos: Collection[str], orphans: Collection[str]
 ) -> Iterator[Finding]:
-    """What is to be said of the folders in site-packages that are empty, or have nothing in them but bytecode.
+    """What is to be said of folders, in site-packages and beside scripts, that are empty or have only bytecode in them.
 
     `dist_infos` are the .dist-info folders below the root, `orphans` is bytecode without a source. A note, except where
     Python acts on such a folder: a mismatch.
     """
-    site = layout.site + "/"
-    empty = [path for path in tree.empty if path.startswith(site)]
-    tops = _tops(site, (*(f"{path}/" for path in empty), *orphans))
+    for folder in (layout.site, layout.scripts):  # Python looks beside a script that it runs, too, and there first
+        yield from _phantoms_in(f"{folder}/", tree, layout, dist_infos, orphans)
+
+
+def _phantoms_in(
+    folder: str, tree: ReadTree, layout: Layout, dist_infos: Collection[str], orphans: Collection[str]
+) -> Iterator[Finding]:
+    empty = [path for path in tree.empty if path.startswith(folder)]
+    tops = _tops(folder, (*(f"{path}/" for path in empty), *orphans))
     if not tops:
         return
-    held = _tops(site, (path for path in (*tree.files, *tree.links) if not is_bytecode(path)))
+    held = _tops(folder, (path for path in (*tree.files, *tree.links) if not is_bytecode(path)))
     ghosts = {top for top in tops - held if top.lower().endswith(_METADATA_FOLDERS)}
     for top in sorted(ghosts):
-        yield Finding("phantom", f"site/{top}", "is taken for a distribution, and is none")
+        yield Finding("phantom", layout.logical(folder + top), "is taken for a distribution, and is none")
     wanted = _wanted(tree, dist_infos)
     imported = {top for top in tops - held - ghosts if canonical_name(top) in wanted}
     for top in sorted(imported):
         text = f"has no module in it, and makes `import {top}` succeed: {top} may be required"
-        yield Finding("phantom", f"site/{top}", text)
+        yield Finding("phantom", layout.logical(folder + top), text)
     for path in empty:
-        if path[len(site) :].partition("/")[0] not in ghosts | imported:
+        if path[len(folder) :].partition("/")[0] not in ghosts | imported:
             yield Finding("empty-folder", layout.logical(path), "is a folder without files", "note")
 
 
-def _tops(site: str, paths: Iterable[str]) -> set[str]:
-    """The names of the folders directly in site-packages that paths lie in."""
-    cut = len(site)
-    return {path[cut:].partition("/")[0] for path in paths if path.startswith(site) and "/" in path[cut:]}
+def _tops(folder: str, paths: Iterable[str]) -> set[str]:
+    """The names of the folders directly in that folder that paths lie in."""
+    cut = len(folder)
+    return {path[cut:].partition("/")[0] for path in paths if path.startswith(folder) and "/" in path[cut:]}
 
 
 def _wanted(tree: ReadTree, dist_infos: Iterable[str]) -> set[str]:
