@@ -111,6 +111,19 @@ def test_names_say_which_source_and_what_is_not_python_s(tmp_path: Path) -> None
     }
 
 
+def test_two_that_are_false_in_different_ways_are_not_told_alike(tmp_path: Path) -> None:
+    """The bytes of bytecode are in no layer, so that a comparison of two environments has nothing but what is found."""
+    told = []
+    for name, evil in (("one", "x = 'evil'\n"), ("two", "x = 'EVIL'\n"), ("three", "x = 'evil'\n")):
+        write(tmp_path / name, {"m.py": "x = 1\n", "evil.py": evil})
+        poisoned = marshal.dumps(compile(evil, "m.py", "exec", dont_inherit=True))
+        write(tmp_path / name, {f"__pycache__/m.{TAG}.pyc": TIMED + poisoned})
+        tree = read_tree(str(tmp_path / name))
+        told.append(check_bytecode(tree, bytecode_of(tree), running()))
+    assert told[0] != told[1]
+    assert told[0] == told[2]
+
+
 def test_the_time_in_the_header_decides_nothing(tmp_path: Path) -> None:
     write(tmp_path, {"m.py": SOURCE, "n.py": SOURCE})
     compiled(tmp_path, "m.py")

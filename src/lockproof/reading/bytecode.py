@@ -103,7 +103,13 @@ def check_bytecode(
     answers: dict[str, Finding | None] = {}
     for bytecode, _ in pairs:
         meaning = _MEANING.get(words[bytecode])
-        answers[bytecode] = meaning and Finding(meaning[0], bytecode, meaning[1], meaning[2])
+        if meaning is None:
+            answers[bytecode] = None
+            continue
+        code, text, weight = meaning
+        if weight == "mismatch":  # no layer has its bytes: nothing else tells two such files apart
+            text = f"{text}: sha256 {tree.files[bytecode][0]}"
+        answers[bytecode] = Finding(code, bytecode, text, weight)
     return answers
 
 
