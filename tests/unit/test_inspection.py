@@ -867,6 +867,31 @@ def test_a_wheel_s_own_odd_record_is_excused(tmp_path: Path) -> None:
     }
 
 
+def test_rows_that_installers_keep_are_no_lies(tmp_path: Path) -> None:
+    """What a wheel ships and installers write themselves: an INSTALLER, and a script by the name of an entry point."""
+    wheel = make_wheel(
+        tmp_path,
+        "odd",
+        "1.0",
+        {"odd.py": "", "*.dist-info/INSTALLER": "somebody\n"},
+        entry_points={"console_scripts": {"tool": "odd:main"}},
+        scripts={"tool": "#!python\n"},
+    )
+    made = make_proven([wheel], tmp_path / "env", Store(tmp_path / "store"))
+    record = made.site / "odd-1.0.dist-info/RECORD"
+    digest = record_hash(sha256_hex(b"somebody\n"))
+    rows = f"odd-1.0.data/scripts/tool,{digest},9\nodd-1.0.dist-info/INSTALLER,{digest},9\n"
+    record.chmod(0o644)
+    record.write_text(rows + record.read_text())
+
+    assert [(f.code, f.path) for f in made.prove().findings if f.level != "note"] == []
+    (made.site / "odd-1.0.dist-info/INSTALLER").chmod(0o644)
+    (made.site / "odd-1.0.dist-info/INSTALLER").write_text("another\n")
+    assert [(f.code, f.path) for f in made.prove().findings if f.level != "note"] == [
+        ("record-hash", "site/odd-1.0.dist-info/INSTALLER")
+    ]
+
+
 def test_a_data_file_among_the_scripts_may_lack_its_executable_bit_where_the_wheel_says_so(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "odd", "1.0", data={"data/bin/odd-data": "no program\n"})
     made = make_proven([wheel], tmp_path / "env", Store(tmp_path / "store"))

@@ -38,6 +38,7 @@ def recorded_files(
     files = tree.files
     owned: dict[str, None] = {}
     findings = []
+    wrong: dict[str, tuple[str, Finding]] = {}  # row to real path, and what is to be said if no other row has its hash
     if writes_hex(tree.texts[record]):
         findings.append(Finding("record-hex", where, "has digests in hexadecimal", "note"))
     for row, digest, size, odd, plain in rows:
@@ -54,7 +55,7 @@ def recorded_files(
                 message = f"is a row of {where} without a file"
                 findings.append(Finding("record-ghost", logical, message, "mismatch"))
         elif digest is not None and digest != fact[0] and path != record and _is_plain(facts.get(logical)):
-            findings.append(Finding("record-hash", logical, f"is not what {where} says", "mismatch"))
+            wrong[row] = path, Finding("record-hash", logical, f"is not what {where} says", "mismatch")
         elif size not in ("", str(fact[1])) and path != record and _is_plain(facts.get(logical)):
             level = "note" if digest else "mismatch"  # with a true hash, it is the wheel's own RECORD that errs
             findings.append(Finding("record-size", logical, f"has another size than {where} says", level))
@@ -62,6 +63,9 @@ def recorded_files(
             findings.append(Finding("record-odd", logical, f"{odd} in {where}", "note"))
         if logical in facts:
             owned[logical] = None
+    if wrong:  # pip and uv keep a wheel's own row of what they write themselves, beside theirs
+        true = {row for row, digest, *_ in rows if row in wrong and digest == files[wrong[row][0]][0]}
+        findings += [finding for row, (_, finding) in wrong.items() if row not in true]
     return list(owned), findings
 
 

@@ -120,9 +120,14 @@ def read_manifest(contents: WheelContents) -> Manifest:
     launcher_names = {launcher.name for launcher in launchers}
     findings = _findings(contents, dist_info, unique)
     startup: list[str] = []
+    left_out: list[Finding] = []
     for member in unique.values():
         path = _landing_path(member.name, dist_info, name)
-        if path is None or (path.startswith("scripts/") and left_out_script(path[8:], launcher_names)):
+        if path is None:
+            continue
+        if path.startswith("scripts/") and left_out_script(path[8:], launcher_names):
+            text = f"{contents.filename}: {member.name} gives way to an entry point; pip and uv keep its row in RECORD"
+            left_out.append(Finding("record-ghost", f"site/{member.name}", text, "note"))
             continue
         if path.startswith("scripts/") and (script := _script(path, member, contents)) is not None:
             scripts.append(script)
@@ -144,7 +149,7 @@ def read_manifest(contents: WheelContents) -> Manifest:
         scripts=tuple(sorted(scripts)),
         launchers=tuple(launchers),
         startup=tuple(startup),
-        findings=findings,
+        findings=tuple(sorted((*findings, *left_out))),
     )
 
 
