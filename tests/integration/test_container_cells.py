@@ -233,3 +233,18 @@ class TestInAContainer:
 
         assert (ran.statuses, ran.ended.code) == (["unavailable"], 4)
         assert "this container is of another image" in str(ran.cell()["reason"])
+
+    def test_a_command_that_fails_is_told_beside_what_stays_unproven(
+        self, small: Project, python: dict[str, Path]
+    ) -> None:
+        small.lock()
+        (version,), (executable,) = python, python.values()
+        inside = {"name": "box", "python": version, "container": {"image": "app:1"}}
+        small.matrix(python=[], commands=["python -c 'raise SystemExit(7)'"], cells={"include": [inside]})
+        ran = small.run("--allow-tags", env={"PATH": str(executable.parent), "LOCKPROOF_IMAGE": "app:1"})
+
+        assert (ran.statuses, ran.ended.code) == (["unproven"], 1)
+        assert ran.cell()["reason"] == (
+            "app:1 is a tag: nothing says that it means the same elsewhere\n"
+            "python -c 'raise SystemExit(7)': exit code 7"
+        )

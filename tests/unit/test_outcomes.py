@@ -19,6 +19,12 @@ def test_one_cell_s_exit_code(status: str, code: int) -> None:
     assert exit_code([outcome(status)]) == code
 
 
+def test_a_failed_command_is_worse_than_what_stayed_unproven() -> None:
+    codes = [outcome(status, commands=(command(2),)).exit_code for status in ("unproven", "mismatch", "error")]
+    assert codes == [1, 3, 4]
+    assert outcome("unproven", commands=(command(0),)).exit_code == 4
+
+
 def test_nothing_proven_is_never_green() -> None:
     assert exit_code([]) == 4
     assert exit_code([outcome("skipped"), outcome("skipped")]) == 4

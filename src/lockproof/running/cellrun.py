@@ -202,10 +202,11 @@ class CellRunner:
             proof = replace(proof, verdict="mismatch", findings=(*findings, *proof.findings))
         if proof.verdict != "match":
             self._heal(job, progress.mode)
-            reason = f"its commands changed the environment: {first_reason(proof)}"
+            reason = f"its commands changed the environment: {first_reason(proof)}\n{failure}".rstrip("\n")
             return self._outcome(job, progress, proof.verdict, reason, proof)
         if unproven := self._commands.unproven(job):
-            return self._outcome(job, progress, "unproven", unproven, replace(proof, verdict="unproven"))
+            reason = f"{unproven}\n{failure}".rstrip("\n")
+            return self._outcome(job, progress, "unproven", reason, replace(proof, verdict="unproven"))
         self._keep(job, proof, progress.mode)
         if self.compiling:  # not in a run that had to fetch wheels: it is long enough
             self._commands.keep_bytecode(job, progress.mode)

@@ -67,7 +67,9 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """What this cell adds to the exit code of the whole."""
+        """What this cell adds to the exit code of the whole: a failed command is worse than what stayed unproven."""
+        if self.status == "unproven" and any(result.exit_code for result in self.commands):
+            return _EXIT_OF_STATUS["failed"]
         return self.error_code or _EXIT_OF_STATUS[self.status]
 
 
