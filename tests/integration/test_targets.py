@@ -301,7 +301,9 @@ def python_tag(python: Mapping[str, Path]) -> str:
 def test_wheels_installed_into_a_python_s_own_prefix_match(project: Project, prefix: Path, tmp_path: Path) -> None:
     document = json.loads(finish(project.start("verify", str(prefix), "--cell", "*", "--json")).out)
     assert document["verdict"] == "match", document["findings"]
-    assert [row for row in document["findings"] if row["code"] not in ("origin", "programs")] == []
+    assert [row["path"] for row in document["findings"] if row["code"] not in ("origin", "programs")] == [
+        "scripts/every-script"  # pip's first line of it doesn't heed the space in the prefix's path
+    ]
     packed = tmp_path / "x.tar"
     with tarfile.open(packed, "w") as tar:
         tar.add(prefix)
