@@ -213,7 +213,10 @@ def test_a_candidate_that_fails_its_hash(served: Project, serve: Callable[[Proje
         (["freeze", "nowhere"], "nowhere: this is no target: there is no such folder or file"),
         (["freeze", "../made/pyvenv.cfg"], "this is no target: it is a file, and the environment itself is needed"),
         (["freeze", "../made", "--exclude", "gone,away"], "away, gone can't be excluded: it is not installed"),
-        (["freeze", "../made", "-o", "no/folder"], "the lock can't be written: it is a folder, or has none"),
+        (
+            ["freeze", "../made", "-o", "no/folder"],
+            "the lock can't be written: it is a folder, or the folder for it is not there",
+        ),
         (["freeze", "../made", "--format", "yaml"], "'yaml' is neither requirements nor pylock"),
     ],
 )

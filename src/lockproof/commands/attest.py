@@ -47,7 +47,11 @@ def attest(options: argparse.Namespace, project: Project) -> int:
         raise UsageError("attest needs a key to sign with", remedy="give the file of a private key with --key")
     output = project.places.folder / options.output if options.output else None
     if output is not None and (not output.absolute().parent.is_dir() or output.is_dir()):
-        raise UsageError("the attestation can't be written", where=str(output), why="it is a folder, or has none")
+        raise UsageError(
+            "the attestation can't be written",
+            where=str(output),
+            why="it is a folder, or the folder for it is not there",
+        )
     signer = load_signer(project.places.folder / options.key, options.key, lambda: _passphrase(options, project))
     cells, targets = _chosen(options, project)
     with progress(options) as listener:

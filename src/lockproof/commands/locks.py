@@ -25,7 +25,9 @@ def freeze(options: argparse.Namespace, project: Project) -> int:
 
     output = project.places.folder / options.output if options.output else None
     if output is not None and (not output.absolute().parent.is_dir() or output.is_dir()):
-        raise UsageError("the lock can't be written", where=str(output), why="it is a folder, or has none")
+        raise UsageError(
+            "the lock can't be written", where=str(output), why="it is a folder, or the folder for it is not there"
+        )
     inspection = inspect_target(options.target, project)
     with progress(options) as listener:
         index, fetching = project.without_lock(listener.fetching)

@@ -162,7 +162,9 @@ def _reports(options: argparse.Namespace, project: Project) -> dict[str, Path]:
     paths = {kind: project.places.folder / name for kind, name in named.items() if name and name != "-"}
     for path in paths.values():
         if not path.absolute().parent.is_dir() or path.is_dir():
-            raise UsageError("the report can't be written", where=str(path), why="it is a folder, or has none")
+            raise UsageError(
+                "the report can't be written", where=str(path), why="it is a folder, or the folder for it is not there"
+            )
     return paths
 
 
