@@ -111,6 +111,15 @@ def test_names_say_which_source_and_what_is_not_python_s(tmp_path: Path) -> None
     }
 
 
+def test_pytest_s_own_are_told_by_their_tag_and_by_nothing_else(tmp_path: Path) -> None:
+    names = ("a-pytest-b/__pycache__/m", "__pycache__/m-pytest-8")
+    evil = marshal.dumps(compile("x = 'evil'\n", "m.py", "exec", dont_inherit=True))
+    write(tmp_path, {"a-pytest-b/m.py": SOURCE, "m-pytest-8.py": SOURCE})
+    write(tmp_path, {f"{name}.{TAG}.pyc": TIMED + evil for name in names})
+
+    assert codes(tmp_path) == {f"{name}.{TAG}.pyc": "bytecode-false" for name in names}
+
+
 def test_two_that_are_false_in_different_ways_are_not_told_alike(tmp_path: Path) -> None:
     """The bytes of bytecode are in no layer, so that a comparison of two environments has nothing but what is found."""
     told = []

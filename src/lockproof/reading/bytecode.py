@@ -29,6 +29,8 @@ SECONDS = 20
 _BATCHES = 4  # a core: a long one at the end keeps no other waiting
 _DEATHS = 16  # of processes, until no more is asked: bytecode that nobody can read must not cost hours
 _HOOKED = re.compile(r"\.opt-(?![012]\.pyc)[^.]*\.pyc$")
+# Of a module that pytest loads, Python itself never does: `test_x.cpython-312-pytest-8.4.2.pyc`.
+_REWRITTEN = re.compile(r"\.(cpython-\d+t?|pypy\d+)-pytest-[^/]+\.pyc$")
 _LEVEL = re.compile(r"\.opt-(\d)\.pyc$")
 
 _MEANING = {
@@ -83,7 +85,7 @@ def check_bytecode(
     words: dict[str, str] = {}
     rows = []
     for bytecode, source in pairs:
-        if "-pytest-" in bytecode:
+        if _REWRITTEN.search(bytecode):
             words[bytecode] = "rewritten"
         elif _HOOKED.search(bytecode):
             words[bytecode] = "hooked"
