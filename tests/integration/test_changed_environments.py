@@ -31,6 +31,8 @@ START = (
     "    path.chmod(0o644)",
     "    path.write_text('D\\n')",
     "    os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))",
+    "def deny(path):",
+    "    path.write_text(path.read_text().partition('lockproof-link')[0])",
     "def poison(module):",
     "    target = module.parent / '__pycache__' / f'{module.stem}.{sys.implementation.cache_tag}.pyc'",
     "    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH",
@@ -50,6 +52,10 @@ CHANGES = {
     "bytecode": ("poison(plain / '__init__.py')", "site/plain/__pycache__/__init__."),
     "mode of a folder": ("plain.chmod(0o777)", "site/plain"),
     "script": ("(env / 'bin' / 'plain').write_text('#!/bin/sh\\n')", "scripts/plain"),
+    "activate of an environment that denies who made it": (
+        "deny(env / 'pyvenv.cfg'); (env / 'bin' / 'activate').open('a').write('evil')",
+        "scripts/activate",
+    ),
     "namespace": ("(site / 'space' / 'three.py').write_text('')", "site/space/three.py"),
 }
 

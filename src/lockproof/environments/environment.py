@@ -17,6 +17,7 @@ from lockproof.environments.skeletons import write_skeleton
 from lockproof.errors import LockproofError, UnavailableError, UsageError, why_of
 from lockproof.proof.prediction import landing_launchers, normal_path
 from lockproof.pythons.layout import layout_for
+from lockproof.reading.activators import Place, can_tell, has_release
 from lockproof.wheels.entryfiles import quoted, static_record
 from lockproof.wheels.launchers import canonical_script_source, render_launcher, render_script
 from lockproof.wheels.linking import Joint, join, usable_mode
@@ -89,6 +90,15 @@ def make_skeleton(interpreter: Interpreter, folder: Path, app_data: Path) -> Non
                              where=str(folder), remedy=f"try: virtualenv {' '.join(arguments)}") from error  # fmt: skip
     except OSError as error:
         raise disk_error(folder, error) from error
+
+
+def writes_known_activators(folder: Path) -> bool:
+    """Whether the scripts for activating that `make_skeleton` writes into that folder are known by their text."""
+    from virtualenv import __version__ as release  # 190 ms, and few environments are asked for
+
+    return (
+        os.name != "nt" and can_tell(Place((str(folder.absolute()),), "", "")) and has_release(f"virtualenv {release}")
+    )
 
 
 def _refuse_unusable_path(folder: str) -> None:

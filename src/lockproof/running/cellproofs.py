@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lockproof.environments.environment import writes_known_activators
 from lockproof.environments.overlay import fingerprint_inside, marked
 from lockproof.pythons.interpreters import identify
 from lockproof.reading.inside import interpreter_inside
@@ -89,7 +90,7 @@ class CellProofs:
             return proof
         if overlay is None:
             return self._prove_whole(job, again=again)
-        return proof_of(job, self._observe_layers(overlay, job, again=again))
+        return self._proof(job, self._observe_layers(overlay, job, again=again))
 
     def _observe_layers(self, overlay: Overlay, job: Job, *, again: bool) -> Fingerprint:
         """The fingerprint of an overlay: of its layers where nobody wrote to it, else of what is seen inside."""
@@ -142,11 +143,19 @@ class CellProofs:
             previous=None if self._options.paranoid or not again or isinstance(earlier, LastLook) else earlier,
             worked=job.worked,
         )
-        proof = proof_of(job, inspection.fingerprint)
+        proof = self._proof(job, inspection.fingerprint)
         self._before[job.cell.id] = inspection
         if proof.verdict == "match" and not again:
             self._remember(job.cell.id, inspection.tree, inspection.fingerprint, started)
         return proof
+
+    def _proof(self, job: Job, observed: Fingerprint) -> Proof:
+        """The proof of an environment that we made: whatever its pyvenv.cfg says of that, its activators are known."""
+        odd = [finding for finding in observed.findings if finding.code == "activate" and finding.level == "note"]
+        if odd and writes_known_activators(self._workspace.environment(job.cell.id)):
+            strict = [f._replace(level="mismatch") if f in odd else f for f in observed.findings]
+            observed = replace(observed, findings=tuple(strict))
+        return proof_of(job, observed)
 
     def _revisit(self, job: Job, overlay: Overlay | None, *, again: bool) -> Proof | None:
         """A match, where everything still looks as it did when it was last found to be one; else nothing is said."""
@@ -174,7 +183,7 @@ class CellProofs:
         if interpreter is None or finding is not None:
             return None
         observed = fingerprint_of(look, job.predicted, interpreter.identity, interpreter.layer)
-        proof = proof_of(job, interpreter.told_by(observed))
+        proof = self._proof(job, interpreter.told_by(observed))
         if proof.verdict != "match":
             return None
         self._before[cell] = look
