@@ -222,17 +222,25 @@ class TestInAContainer:
         project.matrix(python=[], commands=["python -c 'import plain'"], cells={"include": [inside]})
         return project.run(env={"PATH": str(executable.parent), "LOCKPROOF_IMAGE": said})
 
+    def listed(self, project: Project, python: dict[str, Path], said: str) -> tuple[object, object]:
+        env = {"PATH": str(next(iter(python.values())).parent), "LOCKPROOF_IMAGE": said}
+        rows = project.json("list", env=env)["cells"]
+        assert isinstance(rows, list)
+        return rows[0]["status"], rows[0]["reason"]
+
     def test_a_cell_of_that_image_runs_right_here(self, small: Project, python: dict[str, Path]) -> None:
         ran = self.ran(small, python, f"registry.invalid/app@{self.IMAGE}")
 
         assert ran.statuses == ["passed"], ran.ended.told
         assert proof_of(ran.cell())["verdict"] == "match"
+        assert self.listed(small, python, f"app@{self.IMAGE}") == ("available", "in the container around it")
 
     def test_a_cell_of_another_image_does_not(self, small: Project, python: dict[str, Path]) -> None:
         ran = self.ran(small, python, f"sha256:{'1' * 64}")
 
         assert (ran.statuses, ran.ended.code) == (["unavailable"], 4)
         assert "this container is of another image" in str(ran.cell()["reason"])
+        assert self.listed(small, python, f"sha256:{'1' * 64}") == ("unavailable", ran.cell()["reason"])
 
     def test_a_command_that_fails_is_told_beside_what_stays_unproven(
         self, small: Project, python: dict[str, Path]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lockproof.commands.output import print_json
@@ -12,13 +13,15 @@ from lockproof.reporters.text import listing_text, printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lockproof.cells.containerkeys import Container
     from lockproof.cells.matrix import Cell
-    from lockproof.containers.finding import Containers
     from lockproof.locks.refusals import Refusal
     from lockproof.project import Project
     from lockproof.pythons.interpreters import Interpreter
+
+    Glance = Callable[[Cell, Container], str]
 
 _LONGEST_NOTE = 300
 
@@ -34,11 +37,11 @@ def list_cells(options: argparse.Namespace, project: Project) -> int:
         why = str(error).partition("\n")[0]
         why = why if len(why) <= _LONGEST_NOTE else f"{why[:_LONGEST_NOTE]} …"
         sys.stderr.write(f"note: whether the lock fits these cells was not seen: {printable(why)}\n")
-    containers = project.containers() if any(cell.container for cell in cells) else None
+    glance = _glance_of(project) if any(cell.container for cell in cells) else None
     overlays = _overlay_problem(project) if any(_is_overlaid(cell) for cell in cells) else ""
     rows: list[dict[str, object]] = []
     for cell in cells:
-        state, reason = _state(cell, interpreters, refused.get(cell.id, ()), containers)
+        state, reason = _state(cell, interpreters, refused.get(cell.id, ()), glance)
         if overlays and state == "available" and _is_overlaid(cell):
             state, reason = "unavailable", overlays
         rows.append(
@@ -78,6 +81,15 @@ def _overlay_problem(project: Project) -> str:
                 place.rmdir()
 
 
+def _glance_of(project: Project) -> Glance:
+    """What says where a container cell would run; engines are asked once."""
+    from lockproof.commands.places import is_here  # few cells have a container
+    from lockproof.pythons.probing import host_platform
+
+    containers, host = project.containers(), host_platform()
+    return lambda cell, container: containers.glance(cell, container, partial(is_here, project), host)
+
+
 def _told(refusals: Sequence[Refusal]) -> Iterator[str]:
     """All in one line, then each with its reason, then what would close the holes."""
     yield "; ".join(refusal.what for refusal in refusals)
@@ -92,19 +104,15 @@ def _state(
     cell: Cell,
     interpreters: Mapping[str, Interpreter | LockproofError],
     refusals: Sequence[Refusal],
-    containers: Containers | None,
+    glance: Glance | None,
 ) -> tuple[str, str]:
     """The status of a cell and the reason for it; what comes first explains it, remedies come last."""
     if refusals:
         return "impossible", "\n".join(_told(refusals))
     found = interpreters.get(cell.python)
-    if cell.container is not None and containers is not None:
-        from lockproof.containers.finding import misfit  # few cells have one
-
-        if why := misfit(cell):
-            return "unavailable", why
+    if cell.container is not None and glance is not None:
         try:
-            return "available", containers.glance(cell.container)
+            return "available", glance(cell, cell.container)
         except LockproofError as error:
             return "unavailable", str(error)
     if not cell.on_host:

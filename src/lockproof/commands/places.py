@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lockproof.containers.contained import Contained, inside
@@ -30,7 +31,7 @@ def settle(
     if all(cell.container is None for cell in cells):
         return tuple(cells), {}
     containers, host = project.containers(allow_tags=allow_tags), host_platform()
-    places = containers.of(cells, lambda python: _is_here(python, project), host)
+    places = containers.of(cells, partial(is_here, project), host)
     for engine, count in containers.swept.items():
         if count:
             text = f"{count} container{'s' if count > 1 else ''} of {engine} removed, left by a run that was killed"
@@ -38,7 +39,8 @@ def settle(
     return inside(cells, places, host), places
 
 
-def _is_here(python: str, project: Project) -> bool:
+def is_here(project: Project, python: str) -> bool:
+    """Whether that exact Python is found on this machine, as a cell without a container would find it."""
     from lockproof.pythons.interpreters import find_interpreter  # few cells need it
 
     try:

@@ -32,7 +32,7 @@ def doubt_here(container: Container, environ: Mapping[str, str]) -> str:
     """
     said = environ.get(IMAGE, "")
     if not said:
-        return f"it ran in the container around it, and nothing says that this is {container.image}: set {IMAGE}"
+        return f"nothing says that the container around it is of {container.image}: set {IMAGE}"
     if said.rpartition("@")[2] != container.image.rpartition("@")[2]:
         raise UnavailableError(
             "this container is of another image", where=container.image, why=f"{IMAGE} says {said}",

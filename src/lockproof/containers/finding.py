@@ -51,13 +51,18 @@ class Containers:
         for cell in cells:
             if cell.container is not None:
                 try:
-                    found[cell.id] = self._place(cell, cell.container, has_python, host)
+                    here = self._here(cell, cell.container, has_python, host)
+                    found[cell.id] = here or self._contained(cell, cell.container)
                 except LockproofError as error:
                     found[cell.id] = error
         return found
 
-    def glance(self, container: Container) -> str:
-        """Which engine would run a container; nothing is started or pulled. Raises as for a run."""
+    def glance(self, cell: Cell, container: Container, has_python: Callable[[str], bool], host: Platform) -> str:
+        """Where a container cell would run; nothing is started or pulled. Raises as for a run."""
+        if here := self._here(cell, container, has_python, host):
+            return f"in the container around it{f', unproven: {here.doubt}' if here.doubt else ''}"
+        if why := misfit(cell):
+            raise UnavailableError(why)
         engine, _ = self._engine(container.engine)
         try:
             image_of(container, engine, allow_tags=self._allow_tags, offline=True)
@@ -67,7 +72,8 @@ class Containers:
             return f"in {engine.name}, which does not have {container.image} yet"
         return f"in {engine.name}, {container.image}"
 
-    def _place(self, cell: Cell, container: Container, has_python: Callable[[str], bool], host: Platform) -> Place:
+    def _here(self, cell: Cell, container: Container, has_python: Callable[[str], bool], host: Platform) -> Here | None:
+        """The container around us, where no engine works, and it will do; None where one works. Raises its error."""
         try:
             self._engine(container.engine)
         except UnavailableError:
@@ -75,7 +81,7 @@ class Containers:
             if not (alike and is_in_container(self._environ) and has_python(cell.python)):
                 raise
             return Here(doubt=doubt_here(container, self._environ))
-        return self._contained(cell, container)
+        return None
 
     def _contained(self, cell: Cell, container: Container) -> Contained:
         engine, user = self._engine(container.engine)
