@@ -74,6 +74,13 @@ def run(progress: Progress) -> None:
     progress.concluded(outcomes, 1)
 
 
+@pytest.mark.parametrize(("cells", "text"), [(1, "1 cell\n"), (2, "2 cells, 2 at once\n"), (9, "9 cells, 4 at once\n")])
+def test_no_more_cells_are_said_to_run_at_once_than_there_are(cells: int, text: str) -> None:
+    stream = io.StringIO()
+    Progress(stream, colour=False, verbose=False).begun([cell()] * cells, 4)
+    assert stream.getvalue() == text
+
+
 def test_wheels_are_counted_anew_once_all_are_there() -> None:
     stream = io.StringIO()
     progress = Progress(stream, colour=False, verbose=False)

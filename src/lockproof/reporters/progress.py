@@ -64,7 +64,8 @@ class Progress:
         """Say what will be done."""
         self._width = max((len(cell.id) for cell in cells), default=0)
         if not self.quiet:
-            self._write(f"{_count(len(cells), 'cell')}, {jobs} at once")
+            together = min(jobs, len(cells))
+            self._write(_count(len(cells), "cell") + (f", {together} at once" if len(cells) > 1 else ""))
 
     def fetching(self, wheels: int, total: int, size: int) -> None:
         """Say when wheels are fetched, and when all are there."""
